@@ -1,4 +1,4 @@
-"""What an import drags in, asked of a fresh interpreter, and whether the lazy names of `hwsim` are those it declares."""
+"""What an import drags in, asked of a fresh interpreter; and whether the lazy names of `hwsim` are those declared."""
 
 from __future__ import annotations
 
