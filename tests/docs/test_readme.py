@@ -65,7 +65,7 @@ def checkout(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-@pytest.mark.parametrize("example", COMMANDS, ids=lambda example: f"line {example.line}: {example.command}")
+@pytest.mark.parametrize("example", COMMANDS, ids=[f"line {e.line}: {e.command}" for e in COMMANDS])
 def test_a_command_of_the_readme_prints_what_is_shown(example: Example, checkout: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *shlex.split(example.command)],
