@@ -1,0 +1,133 @@
+"""Hypothesis strategies for small layers, small chips and mappings of the one onto the other.
+
+Small enough that a nest can be executed: a mapping steps through at most `STEPS` temporal iterations, empty ones included.
+"""
+
+from __future__ import annotations
+
+from math import ceil, prod
+from typing import Any
+
+from hypothesis import strategies as st
+
+from hwsim.datapaths import STYLES, DatapathStyle
+from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
+from hwsim.operators.nest import DIMENSIONS, LoopNest, Operand
+from hwsim.spec.hardware import AccessEnergy, Axis, Hardware, Level, Memory, VectorUnit
+
+#: Most multiply-accumulates of a nest, and most temporal iterations of a mapping.
+MACS, STEPS = 144, 600
+
+#: Most instances of the datapath.
+INSTANCES = 18
+
+
+def one_mac(accumulator: int = 32) -> DatapathStyle:
+    """A datapath that does one multiply-accumulate per cycle at any width up to 64 bits, each of 1 J."""
+    mode = {"weights": 64, "activations": 64, "macs_per_cycle": 1, "energy": 1.0}
+    return STYLES["table"].model_validate({"style": "table", "modes": [mode], "accumulator": accumulator})
+
+
+def chip(*levels: Level, datapath: DatapathStyle | None = None, **fields: Any) -> Hardware:
+    """A 1 Hz chip of these levels in which nothing but them and the datapath costs time or energy."""
+    vector = VectorUnit(operations_per_cycle=float("inf"))
+    rest = {"name": "chip", "clock": 1.0, "vector": vector, "fill_and_drain": False} | fields
+    return Hardware(levels=levels, datapath=datapath or one_mac(), **rest)
+
+
+@st.composite
+def loop_nests(draw: st.DrawFn, macs: int = MACS, size: int = 6) -> LoopNest:
+    """Layers with dimensions up to `size`, grouped, strided (up to 3) and dilated (up to 2)."""
+    sizes = dict.fromkeys(DIMENSIONS, 1)
+    for dim in draw(st.permutations(DIMENSIONS))[: draw(st.integers(1, 5))]:
+        sizes[dim] = draw(st.integers(1, min(size, macs // prod(sizes.values()))))
+    pairs = [st.tuples(st.integers(1, most), st.integers(1, most)) for most in (3, 2)]
+    return LoopNest(**sizes, stride=draw(pairs[0]), dilation=draw(pairs[1]))
+
+
+@st.composite
+def hardwares(draw: st.DrawFn) -> Hardware:
+    """Chips of 2 to 4 unbounded levels that keep any operands, with up to 2 fan-outs of 1 or 2 axes."""
+    depth = draw(st.integers(2, 4))
+    fanned = draw(st.sets(st.integers(0, depth - 1), max_size=2))
+    levels, instances = [], 1
+    for i in range(depth):
+        kept = set(Operand) if i == 0 else draw(st.sets(st.sampled_from(Operand)))
+        apart = draw(st.sets(st.sampled_from(Operand)))
+        split = [tuple(o for o in Operand if o in kept and (o in apart) is side) for side in (True, False)]
+        optional = set() if i == 0 else draw(st.sets(st.sampled_from(Operand)))
+        memories = tuple(
+            Memory(name=f"memory{j}", keeps=keeps, optional=tuple(o for o in keeps if o in optional))
+            for j, keeps in enumerate(split)
+            if keeps
+        )
+        axes: list[Axis] = []
+        for name in "XY"[: draw(st.integers(1, 2)) if i in fanned else 0]:
+            size = draw(st.integers(1, min(3, INSTANCES // instances)))
+            instances *= size
+            dims = draw(st.one_of(st.just(DIMENSIONS), st.sets(st.sampled_from(DIMENSIONS), min_size=1)))
+            axes.append(
+                Axis(
+                    name=name,
+                    size=size,
+                    dims=tuple(d for d in DIMENSIONS if d in dims),
+                    multicast=draw(st.booleans()),
+                    reduction=draw(st.booleans()),
+                )
+            )
+        levels.append(Level(name=f"level{i}", memories=memories, fanout=tuple(axes)))
+    return chip(*levels)
+
+
+@st.composite
+def mappings(
+    draw: st.DrawFn, nest: LoopNest, hardware: Hardware, lanes_axis: Axis | None = None, steps: int = STEPS
+) -> Mapping:
+    """Mappings of a nest onto a chip, in any order, with any bounds that cover the nest, perfect or not.
+
+    Every level has at most one temporal loop a dimension; a fan-out may unroll one dimension over both its axes.
+    """
+    depth = len(hardware.levels)
+    sizes = dict(zip(DIMENSIONS, nest.sizes, strict=True))
+    axes = [(i, axis) for i, level in enumerate(hardware.levels) for axis in level.fanout]
+    if lanes_axis is not None:
+        axes.append((depth - 1, lanes_axis))
+    covered = dict.fromkeys(DIMENSIONS, 1)
+    spatial: list[list[SpatialLoop]] = [[] for _ in range(depth)]
+    for i, axis in axes:
+        free = axis.size
+        for dim in draw(st.permutations(sorted(axis.dims)))[:2]:
+            bound = draw(st.integers(1, min(free, max(1, sizes[dim]))))
+            if bound > 1:
+                spatial[i].append(SpatialLoop(dim, bound, axis.name))
+                covered[dim] *= bound
+                free //= bound
+    temporal: list[list[Loop]] = [[] for _ in range(depth)]
+    room = steps // max(1, prod(ceil(sizes[dim] / covered[dim]) for dim in DIMENSIONS))
+    for dim in DIMENSIONS:
+        bounds = [1] * depth
+        for i in draw(st.permutations(range(depth)))[:2]:
+            before = ceil(sizes[dim] / covered[dim])
+            bound = draw(st.integers(1, max(1, before)))
+            waste = ceil(bound * ceil(before / bound) / before)
+            if waste <= room:
+                room //= waste
+                bounds[i] = bound
+                covered[dim] *= bound
+        if covered[dim] < sizes[dim]:
+            i = draw(st.integers(0, depth - 1))
+            bounds[i] *= ceil(sizes[dim] / covered[dim])
+        for i, bound in enumerate(bounds):
+            if bound > 1 or (sizes[dim] > 1 and draw(st.integers(0, 9)) == 9):  # a few loops of bound 1 say nothing
+                temporal[i].append(Loop(dim, bound))
+    return Mapping(
+        tuple(
+            LevelMapping(
+                level.name,
+                temporal=tuple(draw(st.permutations(temporal[i]))),
+                spatial=tuple(draw(st.permutations(spatial[i]))),
+                bypass=tuple(o for o in Operand if o in level.optional and draw(st.booleans())),
+            )
+            for i, level in enumerate(hardware.levels)
+        )
+    )
