@@ -1,0 +1,71 @@
+"""Reads and writes of every memory, in words and in bits, from the words that cross its links."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hwsim.cost.problem import Problem
+from hwsim.cost.traffic import Array, Flow
+from hwsim.operators.nest import Operand
+
+
+@dataclass(frozen=True)
+class Access:
+    """What one memory does for one operand over a whole layer.
+
+    Args:
+        level: index of the level.
+        memory: name of the memory.
+        reads, writes: [words].
+        read_bits, write_bits: [bits]; a finished output moves at its own width, a partial sum at the accumulator's.
+    """
+
+    level: int
+    memory: str
+    operand: Operand
+    reads: Array
+    writes: Array
+    read_bits: Array
+    write_bits: Array
+
+
+def accesses(problem: Problem, flows: Sequence[Flow]) -> tuple[Access, ...]:
+    """Sum the links of every memory.
+
+    Args:
+        flows: words across each link, as `hwsim.cost.traffic.flows` counts them.
+
+    Returns:
+        One record for each level and operand it keeps, outermost level first; arrays of the flows' shape.
+    """
+    words: dict[tuple[int, Operand], list[Array]] = {}
+
+    def add(level: int, operand: Operand, reads: Array, writes: Array, read_bits: Array, write_bits: Array) -> None:
+        sums = words.setdefault((level, operand), [0, 0, 0, 0])
+        for position, amount in enumerate((reads, writes, read_bits, write_bits)):
+            sums[position] = sums[position] + amount
+
+    for flow in flows:
+        bits = problem.stored_bits(flow.operand)
+        finished = _finished(problem, flow)
+        add(flow.parent, flow.operand, flow.down_reads, flow.up_writes,
+            flow.down_reads * bits, flow.up_writes * bits + finished)  # fmt: skip
+        if flow.child is not None:
+            add(flow.child, flow.operand, flow.up_reads, flow.down_writes,
+                flow.up_reads * bits + finished, flow.down_writes * bits)  # fmt: skip
+    return tuple(
+        Access(level, problem.memory(level, operand).name, operand, *sums)
+        for (level, operand), sums in sorted(words.items(), key=lambda item: item[0][0])
+    )
+
+
+def _finished(problem: Problem, flow: Flow) -> int:
+    """Correction [bits] for the outputs that cross a link finished, hence at their own width.
+
+    The datapath always updates partial sums.
+    """
+    if flow.operand is not Operand.OUTPUTS or flow.child is None:
+        return 0
+    narrower = problem.precision.output_bits - problem.stored_bits(flow.operand)
+    return problem.nest.elements(Operand.OUTPUTS) * narrower
