@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from hwsim.errors import Infeasible
 from hwsim.units import Area, Bits, Cycles, Energy
@@ -142,7 +142,7 @@ class NativeStyle(DatapathStyle):
     """One native multiply-accumulate in a fixed-width unit."""
     energy_overhead: float = Field(gt=0)
     """Energy of the reconfigurable unit / a fixed-width one, native mode."""
-    energies: dict[str, Energy] = {}
+    energies: dict[str, Energy] = Field(default_factory=dict)
     """Energy of a mode where it is known: {w4a4: 0.1 pJ}."""
     mac_area: Area = Field(default=0.0, ge=0)
     """One fixed-width native multiply-accumulate unit."""
@@ -154,12 +154,14 @@ class NativeStyle(DatapathStyle):
     def _ascending(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(sorted(set(widths)))
 
-    def model_post_init(self, context: Any, /) -> None:
-        """Reject energies of modes that do not exist."""
-        names = {f"w{w}a{a}" for w in self.widths for a in self.widths}
-        for name in self.energies:
-            if name not in names:
-                raise ValueError(f"energies: there is no mode {name}; widths are {', '.join(map(str, self.widths))}")
+    @field_validator("energies")
+    @classmethod
+    def _of_modes(cls, energies: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+        widths = sorted({*info.data.get("widths", ()), *filter(None, [info.data.get("native")])})
+        unknown = set(energies) - {f"w{w}a{a}" for w in widths for a in widths}
+        if widths and unknown:
+            raise ValueError(f"no mode is named {sorted(unknown)[0]!r}: write e.g. w{widths[0]}a{widths[-1]}")
+        return energies
 
     @property
     def unit_area(self) -> float:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
-from hwsim.datapaths.base import Integers, Modes, NativeStyle
+from hwsim.datapaths.base import Integers, Modes, NativeStyle, Width
 
 
 class BitSerial(NativeStyle):
-    """P/a for serial activations (Judd et al., Stripes, MICRO 2016), P/w for serial weights (Lee et al., UNPU, JSSC 2019),
-    P^2/(w a) for both (Sharify et al., Loom, DAC 2018). The operand that is not serial always runs at the native width.
+    """One operand or both enter a bit a cycle; an operand that is not serial always runs at the native width.
 
-    Rates are those of an array with P (or P^2) serial units in place of each native multiplier, as the papers build it.
-    Energy per multiply is proportional to w a: medians over 18 bit-serial arrays at 28 nm and 200 MHz are 0.54 at 8x4,
+    Rates: P/a for serial activations (Judd et al., Stripes, MICRO 2016), P/w for serial weights (Lee et al., UNPU, JSSC
+    2019), P^2/(w a) for both (Sharify et al., Loom, DAC 2018), those of an array with P or P^2 serial units in place of
+    each native multiplier.
+    Energy per multiply is proportional to w a: medians over 9 bit-serial arrays at 28 nm and 200 MHz are 0.54 at 8x4,
     0.26 at 4x4 and 0.07 at 2x2 bits of that at 8x8 (KU Leuven precision-scalable MAC benchmark). Overheads: the
-    composable unit's, times the ratio of the medians of bit-serial and fusion arrays there (556/763 fJ, 0.177/0.198 mm^2).
+    composable unit's, times the ratio of the medians of bit-serial and fusion arrays there (556/763 fJ per operation,
+    0.177/0.198 mm^2).
     """
 
     model_config = ConfigDict(
@@ -32,16 +34,15 @@ class BitSerial(NativeStyle):
 
     style: Literal["bit_serial"]
     serial: Literal["weights", "activations", "both"]
+    widths: tuple[Width, ...] = ()
+    """Operand widths that the hardware runs; every one up to the native width when left out."""
     energy_overhead: float = Field(default=1.65, gt=0)
     area_overhead: float = Field(default=3.0, gt=0)
 
-    @model_validator(mode="before")
+    @field_validator("widths")
     @classmethod
-    def _every_width(cls, data: Any) -> Any:
-        """A serial operand runs at any width unless the file says otherwise."""
-        if isinstance(data, dict) and "widths" not in data and isinstance(data.get("native"), int):
-            return {**data, "widths": tuple(range(1, data["native"] + 1))}
-        return data
+    def _or_every_width(cls, widths: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        return widths or tuple(range(1, info.data.get("native", 0) + 1))
 
     def resolve(self, weight_bits: Integers, activation_bits: Integers) -> Modes:
         """See `DatapathStyle.resolve`."""

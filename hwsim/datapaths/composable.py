@@ -13,9 +13,9 @@ from hwsim.datapaths.base import LANE_DIMENSIONS, Integers, LaneDimension, Modes
 class Composable(NativeStyle):
     """floor(P/w) floor(P/a) multiplies side by side, each operand split by its own width.
 
-    Energy per multiply is proportional to w a: medians over 90 fusion arrays synthesised at 28 nm and 200 MHz are 0.49 at
-    8x4, 0.25 at 4x4 and 8x2 and 0.06 at 2x2 bits of that at 8x8 (KU Leuven precision-scalable MAC benchmark). Overheads:
-    a 4x4 array of 8-bit units fusible down to 2 bits against fixed 8-bit units at 45 nm, 0.459/0.203 pJ and
+    Energy per multiply is proportional to w a: medians over 45 fusion arrays synthesised at 28 nm and 200 MHz are 0.49
+    at 8x4, 0.25 at 4x4 and 8x2 and 0.06 at 2x2 bits of that at 8x8 (KU Leuven precision-scalable MAC benchmark).
+    Overheads: a 4x4 array of 8-bit units fusible down to 2 bits against fixed 8-bit units at 45 nm, 0.459/0.203 pJ and
     1735/511 um^2 a unit (synthesis results released with Bit Fusion).
     """
 

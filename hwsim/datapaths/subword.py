@@ -1,11 +1,11 @@
-"""Subword parallelism: one multiplier splits into several of the wider operand's width (DVAFS, SIMD within a register)."""
+"""Subword parallelism: one multiplier splits into several of the wider operand's width, as in DVAFS."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import numpy as np
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from hwsim.datapaths.base import LANE_DIMENSIONS, Integers, LaneDimension, Modes, NativeStyle
 
@@ -36,12 +36,14 @@ class Subword(NativeStyle):
     energy_overhead: float = Field(default=1.4, gt=0)
     area_overhead: float = Field(default=2.1, gt=0)
 
-    @model_validator(mode="after")
-    def _lanes_are_whole(self) -> Subword:
-        for width in self.widths:
-            if self.native % width and width % self.native:
-                raise ValueError(f"widths: {width} does not divide the native width {self.native}")
-        return self
+    @field_validator("widths")
+    @classmethod
+    def _whole_lanes(cls, widths: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        native = info.data.get("native", 1)
+        for width in widths:
+            if native % width and width % native:
+                raise ValueError(f"{width} bits do not divide the native {native}")
+        return widths
 
     def lane_dimensions(self) -> tuple[str, ...]:
         """Dimensions that the lanes may unroll."""

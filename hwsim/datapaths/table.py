@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from pydantic import ConfigDict, Field
 
-from hwsim.datapaths.base import DatapathStyle, Integers, Modes, Width
+from hwsim.datapaths.base import LANE_DIMENSIONS, DatapathStyle, Integers, LaneDimension, Modes, Width
 from hwsim.errors import Infeasible
 from hwsim.units import Area, Energy
 from hwsim.value import Value
@@ -20,6 +20,8 @@ class TableMode(Value):
     activations: Width
     macs_per_cycle: float = Field(gt=0)
     """Multiply-accumulates per cycle of one instance."""
+    lanes: int = Field(default=1, ge=1)
+    """How many of them are packed side by side and must unroll `lane_dims`."""
     energy: Energy = Field(default=0.0, ge=0)
     """One multiply-accumulate."""
 
@@ -40,13 +42,22 @@ class Table(DatapathStyle):
                         {"weights": 16, "activations": 16, "macs_per_cycle": 512, "energy": "0.2 pJ"},
                         {"weights": 8, "activations": 8, "macs_per_cycle": 1024, "energy": "0.04 pJ"},
                     ],
-                }
+                },
+                {
+                    "style": "table",
+                    "modes": [
+                        {"weights": 16, "activations": 16, "macs_per_cycle": 8},
+                        {"weights": 4, "activations": 4, "macs_per_cycle": 64, "lanes": 8},
+                    ],
+                },
             ]
         }
     )
 
     style: Literal["table"]
     modes: tuple[TableMode, ...] = Field(min_length=1)
+    lane_dims: tuple[LaneDimension, ...] = LANE_DIMENSIONS["together"]
+    """What the lanes unroll."""
     area: Area = Field(default=0.0, ge=0)
     """One datapath instance."""
 
@@ -54,6 +65,10 @@ class Table(DatapathStyle):
     def unit_area(self) -> float:
         """Area of one instance, as given [m^2]."""
         return self.area
+
+    def lane_dimensions(self) -> tuple[str, ...]:
+        """Dimensions that the lanes may unroll."""
+        return self.lane_dims
 
     def resolve(self, weight_bits: Integers, activation_bits: Integers) -> Modes:
         """See `DatapathStyle.resolve`. Raises Infeasible where no mode fits and none is widest in both operands."""
@@ -75,7 +90,7 @@ class Table(DatapathStyle):
         return Modes(
             weight_bits=-(-weight_bits // widths[chosen, 0]) * widths[chosen, 0],
             activation_bits=-(-activation_bits // widths[chosen, 1]) * widths[chosen, 1],
-            rate=np.array([m.macs_per_cycle for m in preferred])[chosen] / count,
-            lanes=np.ones_like(chosen),
+            rate=np.array([m.macs_per_cycle / m.lanes for m in preferred])[chosen] / count,
+            lanes=np.array([m.lanes for m in preferred])[chosen],
             energy=np.array([m.energy for m in preferred])[chosen] * count,
         )
