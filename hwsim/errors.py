@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 EXIT_OK = 0
 EXIT_OVER_BUDGET = 1
@@ -68,3 +69,23 @@ class Infeasible(HwsimError):
     def __str__(self) -> str:
         """`level: constraint: message`, less what is not known."""
         return ": ".join(part for part in (self.level, self.constraint, self.message) if part)
+
+
+def shown(value: object, width: int = 40) -> str:
+    """What a user wrote, for a message: on one line, cut after `width` characters, text in quotes."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list | tuple):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    text = str(value)
+    text = text if len(text) <= width else text[: width - 3] + "..."
+    return repr(text) if isinstance(value, str) else text
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The hint " (did you mean X?)" for the name most like a misspelt one, nothing where none is like it."""
+    folded = {name.lower(): name for name in known}
+    close = get_close_matches(word[:64].lower(), folded, n=1)
+    return f" (did you mean {folded[close[0]]}?)" if close else ""

@@ -11,11 +11,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo, WithJsonSchema
 from pydantic_core import core_schema
+
+from hwsim.errors import did_you_mean, shown
 
 #: Validation context under which a quantity needs its unit.
 UNITS_REQUIRED: Mapping[str, bool] = {"units_required": True}
@@ -99,7 +100,7 @@ def _split(text: str, dimension: Dimension) -> tuple[float, str]:
     """Value in base units, and the unit that stands after the slash."""
     match = _QUANTITY.fullmatch(text)
     if match is None:
-        raise ValueError(f"{_short(text)} is not {dimension.name}: write e.g. {dimension.example}")
+        raise ValueError(f"{shown(text)} is not {dimension.name}: write e.g. {dimension.example}")
     number, unit = match[1], match[2]
     if not unit and not dimension.optional:
         raise ValueError(f"missing unit: write e.g. {dimension.example}")
@@ -108,7 +109,7 @@ def _split(text: str, dimension: Dimension) -> tuple[float, str]:
         amount = float(Decimal(number) * scale)
     except ArithmeticError:
         amount = math.inf
-    return _checked(amount, _short(text)), per
+    return _checked(amount, shown(text)), per
 
 
 def _scale(text: str, dimension: Dimension) -> tuple[Decimal, str]:
@@ -117,14 +118,14 @@ def _scale(text: str, dimension: Dimension) -> tuple[Decimal, str]:
     scale = _lookup(unit, dimension.units, text, dimension)
     if dimension.per is None:
         if slash:
-            raise ValueError(f"{_short(text)} is not a unit of {dimension.name}: write e.g. {dimension.example}")
+            raise ValueError(f"{shown(text)} is not a unit of {dimension.name}: write e.g. {dimension.example}")
         return scale, ""
     if not slash:
-        raise ValueError(f"{_short(text)} lacks what it is per: write e.g. {dimension.example}")
+        raise ValueError(f"{shown(text)} lacks what it is per: write e.g. {dimension.example}")
     count, of = re.fullmatch(r"(\d*)\s*(.*)", per, re.DOTALL).groups()  # type: ignore[union-attr]
     size = Decimal(count or 1) * _lookup(of, dimension.per, text, dimension)
     if not size:
-        raise ValueError(f"{_short(text)} divides by zero")
+        raise ValueError(f"{shown(text)} divides by zero")
     return scale / size, of
 
 
@@ -133,11 +134,10 @@ def _lookup(unit: str, units: Mapping[str, Decimal], text: str, dimension: Dimen
         return units[unit]
     for letter, advice in _AMBIGUOUS.items():
         if unit.replace(letter, {"K": "k", "b": "bit"}[letter]) in units:
-            raise ValueError(f"{_short(unit)} is ambiguous: {advice}")
-    folded = {known.lower(): known for known in units}
-    close = get_close_matches(unit.lower()[:32], folded, n=1)
-    hint = f"did you mean {folded[close[0]]}?" if close else f"write e.g. {dimension.example}"
-    raise ValueError(f"{_short(text)} is not a unit of {dimension.name} ({hint})")
+            raise ValueError(f"{shown(unit)} is ambiguous: {advice}")
+    known = [f"{unit}/{per}" for unit in dimension.units for per in dimension.per] if dimension.per else units
+    hint = did_you_mean(text, known) or f" (write e.g. {dimension.example})"
+    raise ValueError(f"{shown(text)} is not a unit of {dimension.name}{hint}")
 
 
 def _normalised(unit: str) -> str:
@@ -145,11 +145,6 @@ def _normalised(unit: str) -> str:
         unit = unit.replace(written, meant)
     unit = re.sub(r"\b(k|M|G|T|P|[KMGTP]i)?bits\b", r"\1bit", unit)
     return re.sub(r"\bbytes?\b", "B", unit)
-
-
-def _short(text: str) -> str:
-    """The text for a message: on one line and not longer than a glance."""
-    return repr(text if len(text) <= 40 else text[:37] + "...")
 
 
 def _checked(amount: float, written: str) -> float:
@@ -164,7 +159,7 @@ def _accept(given: Any, dimension: Dimension, info: ValidationInfo) -> float:
     if isinstance(given, str):
         return parse(given, dimension)
     if isinstance(given, bool) or not isinstance(given, int | float):
-        raise ValueError(f"{_short(repr(given))} is not {dimension.name}: write e.g. {dimension.example}")
+        raise ValueError(f"{shown(given)} is not {dimension.name}: write e.g. {dimension.example}")
     if not dimension.optional and (info.context or {}).get("units_required"):
         raise ValueError(f"missing unit: write e.g. {dimension.example}")
     try:
@@ -237,7 +232,7 @@ class Bandwidth:
                 return cls.parse(given)
             if isinstance(given, int | float) and not isinstance(given, bool):
                 raise ValueError("missing unit: write e.g. 616 GB/s or 64 B/cycle")
-            raise ValueError(f"{_short(repr(given))} is not a bandwidth: write e.g. 616 GB/s or 64 B/cycle")
+            raise ValueError(f"{shown(given)} is not a bandwidth: write e.g. 616 GB/s or 64 B/cycle")
 
         return core_schema.no_info_plain_validator_function(
             read, serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json")

@@ -14,9 +14,7 @@ from pydantic import BaseModel, ConfigDict
 class Value(BaseModel):
     """A frozen record that refuses unknown fields. A text under a field documents it, in the JSON Schema too."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, ser_json_inf_nan="strings"
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, ser_json_inf_nan="strings")
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits of the SHA-256 of the type and canonical JSON content: equal in every process."""
@@ -24,7 +22,8 @@ class Value(BaseModel):
 
     @cached_property
     def _digest(self) -> str:
-        content = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        content = json.dumps(json.loads(content, parse_int=float))  # 32 and 32.0 are equal
         return hashlib.sha256(f"{type(self).__name__} {content}".encode()).hexdigest()[:16]
 
     def __hash__(self) -> int:

@@ -1,4 +1,4 @@
-"""What must hold between the fields of a hardware description.
+"""What must hold between the fields of a description, and the rules of hardware.
 
 The rules read plain nested data, as it stands in a file, and pass over whatever is missing or malformed, so that they
 can be checked beside the fields' own faults instead of after them.
@@ -6,41 +6,47 @@ can be checked beside the fields' own faults instead of after them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from hwsim.operators.nest import Operand
+from hwsim.spec.document import Location
+from hwsim.value import Value
 
-Location = tuple[str | int, ...]
 Finding = tuple[Location, str]
 
 
-def refuse(value: BaseModel, findings: Iterable[Finding]) -> None:
-    """Raise every finding at its own location.
+class Consistent(Value):
+    """A value with rules between its fields; every rule that is broken is reported, each at its own location."""
 
-    Raises:
-        ValidationError: there is a finding.
-    """
-    details = [
-        InitErrorDetails(type=PydanticCustomError("inconsistent", "{why}", {"why": why}), loc=where, input=None)
-        for where, why in findings
-    ]
-    if details:
-        raise ValidationError.from_exception_data(type(value).__name__, details)
+    @classmethod
+    def inconsistencies(cls, data: Any) -> Iterator[Finding]:
+        """What is wrong between the fields of plain nested data, which may be malformed, each with its location."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        details = [
+            InitErrorDetails(type=PydanticCustomError("inconsistent", "{why}", {"why": why}), loc=where, input=None)
+            for where, why in self.inconsistencies(self.model_dump(mode="json"))
+        ]
+        if details:
+            raise ValidationError.from_exception_data(type(self).__name__, details)
+        return self
 
 
-def inconsistencies(hardware: Any) -> Iterator[Finding]:
+def hardware_inconsistencies(hardware: Any) -> Iterator[Finding]:
     """Faults between the fields of a hardware description, each with its location."""
-    levels = list(_records(hardware, "levels"))
-    yield from _repeated(levels, ("levels",), "level")
+    levels = list(records(hardware, "levels"))
+    yield from repeated_names(levels, ("levels",), "level")
     for i, level in levels:
         where: Location = ("levels", i)
-        memories, axes = list(_records(level, "memories")), list(_records(level, "fanout"))
-        yield from _repeated(memories, (*where, "memories"), "memory")
-        yield from _repeated(axes, (*where, "fanout"), "axis")
+        memories, axes = list(records(level, "memories")), list(records(level, "fanout"))
+        yield from repeated_names(memories, (*where, "memories"), "memory")
+        yield from repeated_names(axes, (*where, "fanout"), "axis")
         yield from _kept_twice(memories, (*where, "memories"))
         for j, memory in memories:
             yield from _memory(memory, (*where, "memories", j), outermost=i == 0)
@@ -65,8 +71,10 @@ def _outermost(level: dict[str, Any]) -> Iterator[Finding]:
 
 
 def _readable(memory: Any) -> bool:
-    return isinstance(memory, dict) and isinstance(memory.get("keeps"), list) and all(
-        isinstance(operand, str) for operand in memory["keeps"]
+    return (
+        isinstance(memory, dict)
+        and isinstance(memory.get("keeps"), list)
+        and all(operand in list(Operand) for operand in memory["keeps"])
     )
 
 
@@ -95,7 +103,7 @@ def _memory(memory: dict[str, Any], where: Location, outermost: bool) -> Iterato
             yield (*where, key), "give either bandwidth, shared by reads and writes, or the two apart, not both"
 
 
-def _repeated(records: list[tuple[int, dict[str, Any]]], where: Location, kind: str) -> Iterator[Finding]:
+def repeated_names(records: list[tuple[int, dict[str, Any]]], where: Location, kind: str) -> Iterator[Finding]:
     seen: set[str] = set()
     for i, record in records:
         name = record.get("name")
@@ -113,7 +121,7 @@ def _twice(record: dict[str, Any], key: str, where: Location) -> Iterator[Findin
         seen.add(text)
 
 
-def _records(data: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def records(data: Any, key: str) -> Iterator[tuple[int, dict[str, Any]]]:
     return _items(data, key, lambda item: isinstance(item, dict))
 
 
@@ -125,4 +133,3 @@ def _items(data: Any, key: str, fits: Callable[[Any], bool]) -> Iterator[tuple[i
     items = data.get(key) if isinstance(data, dict) else None
     if isinstance(items, list | tuple):
         yield from ((i, item) for i, item in enumerate(items) if fits(item))
-

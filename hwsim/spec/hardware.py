@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from hwsim.datapaths import Datapath
 from hwsim.operators.nest import Operand
-from hwsim.spec.consistency import inconsistencies, refuse
+from hwsim.spec.consistency import Consistent, Finding, hardware_inconsistencies
 from hwsim.units import Area, Bandwidth, Bytes, Energy, EnergyPerBit, Frequency, Power, Time
 from hwsim.value import Value
 
@@ -17,7 +18,7 @@ Dimension = Literal["N", "G", "K", "C", "P", "Q", "R", "S"]
 _EVERY: tuple[Dimension, ...] = get_args(Dimension)
 
 Name = Annotated[str, Field(min_length=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 
 class AccessEnergy(Value):
@@ -31,7 +32,7 @@ class Memory(Value):
     """One physical memory. Per instance of its level: a level below a fan-out of 64 has 64 of each of its memories."""
 
     name: Name
-    keeps: tuple[Operand, ...]
+    keeps: Annotated[tuple[Operand, ...], Field(min_length=1)]
     """Operands that live here on their way to the datapath; the others pass by."""
     optional: tuple[Operand, ...] = ()
     """Operands among `keeps` that a mapping may let pass by all the same."""
@@ -119,7 +120,7 @@ class VectorUnit(Value):
     """Of one operation [J]."""
 
 
-class Hardware(Value):
+class Hardware(Consistent):
     """One chip."""
 
     name: Name
@@ -144,10 +145,9 @@ class Hardware(Value):
     """Whether operands and results enter and leave the array skewed. Every fold (each new stationary tile) then costs
     sum(axis size - 1) extra cycles, and loading a stationary tile of weights or inputs one pass down the rows."""
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        refuse(self, inconsistencies(self.model_dump(mode="json")))
-        return self
+    @classmethod
+    def inconsistencies(cls, data: Any) -> Iterator[Finding]:
+        yield from hardware_inconsistencies(data)
 
     def instances(self, level: int) -> int:
         """How many of a level the chip has; `len(levels)` counts datapaths."""
