@@ -1,6 +1,7 @@
 """Hypothesis strategies for small layers, small chips and mappings of the one onto the other.
 
-Small enough that a nest can be executed: a mapping steps through at most `STEPS` temporal iterations, empty ones included.
+Small enough that a nest can be executed: a mapping steps through at most `STEPS` temporal iterations, including those
+without work.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hwsim.datapaths import STYLES, DatapathStyle
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
 from hwsim.operators.nest import DIMENSIONS, LoopNest, Operand
-from hwsim.spec.hardware import AccessEnergy, Axis, Hardware, Level, Memory, VectorUnit
+from hwsim.spec.hardware import Axis, Hardware, Level, Memory, VectorUnit
 
 #: Most multiply-accumulates of a nest, and most temporal iterations of a mapping.
 MACS, STEPS = 144, 600
@@ -31,7 +32,7 @@ def one_mac(accumulator: int = 32) -> DatapathStyle:
 def chip(*levels: Level, datapath: DatapathStyle | None = None, **fields: Any) -> Hardware:
     """A 1 Hz chip of these levels in which nothing but them and the datapath costs time or energy."""
     vector = VectorUnit(operations_per_cycle=float("inf"))
-    rest = {"name": "chip", "clock": 1.0, "vector": vector, "fill_and_drain": False} | fields
+    rest: dict[str, Any] = {"name": "chip", "clock": 1.0, "vector": vector, "fill_and_drain": False} | fields
     return Hardware(levels=levels, datapath=datapath or one_mac(), **rest)
 
 
@@ -65,7 +66,7 @@ def hardwares(draw: st.DrawFn) -> Hardware:
         for name in "XY"[: draw(st.integers(1, 2)) if i in fanned else 0]:
             size = draw(st.integers(1, min(3, INSTANCES // instances)))
             instances *= size
-            dims = draw(st.one_of(st.just(DIMENSIONS), st.sets(st.sampled_from(DIMENSIONS), min_size=1)))
+            dims = draw(st.one_of(st.just(set(DIMENSIONS)), st.sets(st.sampled_from(DIMENSIONS), min_size=1)))
             axes.append(
                 Axis(
                     name=name,

@@ -1,8 +1,8 @@
 """A mapped loop nest, executed: buffers with real words in them, moved step by step and counted as they move.
 
-Slow and literal on purpose. Nothing here knows a formula for traffic; every count is the length of a set of elements that
-was just copied, and the program computes the layer: the outermost level ends with the convolution's output, or a test
-fails. What the program is:
+Slow and literal on purpose. Nothing here knows a formula for traffic; every count is the length of a set of elements
+that was just copied, and the program computes the layer: the outermost level ends with the convolution's output, or a
+test fails. What the program is:
 
 * **Time.** All instances of the chip go through the temporal loops of the mapping together, in order. At one step an
   instance of a level has the indices of the temporal loops above it, common to all, and of the spatial loops above it,
@@ -10,26 +10,26 @@ fails. What the program is:
 * **Tiles.** The tile of an operand at an instance is every element that the loops inside it can touch from there, cut
   off at the sizes of the nest. An input tile has the elements touched, not their bounding box.
 * **When a tile moves.** The copy stands in the loop nest just inside the innermost temporal loop above the child that
-  has a bound above 1 and indexes the operand (any loop that does not, further in, repeats over the same tile, whichever
-  level it belongs to). Each iteration of that loop copies the whole tile anew: a halo that two successive tiles share is
-  fetched twice, and a loop whose only iteration with work is its first fetches each time it is entered: the program does
-  not compare tags. Loops of bound 1 are no loops.
+  has a bound above 1 and indexes the operand; loops further in repeat over the same tile, whichever level they belong
+  to. Each iteration of that loop copies the whole tile anew: a halo that two successive tiles share is fetched twice,
+  and a loop of which only the first iteration has work fetches each time it is entered, for the program compares no
+  tags. Loops of bound 1 are no loops.
 * **Who fills.** Every instance with work gets one copy of its tile: one write a word. An instance that has no work in
   the last wave keeps what it had.
-* **What the parent reads.** The nearest level outside that keeps the operand. One read serves every instance under the
-  same parent instance that fills the word at this step, through all fan-outs between the two: words that spatial
-  neighbours share (multicast, halo, input diagonals) are read once. Instances at different places on an axis without
-  multicast are served apart.
-* **The datapath** holds nothing: it is the child of the innermost level that keeps the operand, and its tile of one word
-  moves at every step.
+* **What the parent reads.** The parent is the nearest level outside that keeps the operand. One read serves every
+  instance under the same parent instance that fills the word at this step, through all fan-outs between the two: words
+  that spatial neighbours share (multicast, halo, input diagonals) are read once. Instances at different places on an
+  axis without multicast are served apart.
+* **The datapath** holds nothing: it is the child of the innermost level that keeps the operand, and its tile of one
+  word moves at every step.
 * **Partial sums.** An output visit lasts from one move of the output tile to the next. At its start the words which the
   parent instance holds already are read back (one read there, one write here); others start from zero, which costs
   nothing. Under an axis with reduction, instances that hold the same word form a group: the first of them reads back,
   the others start from zero, and at the end their words (one read each) are added on the way up into one write of the
-  parent. Under an axis without reduction each place on the axis is a group of its own; their turns come one after the
-  other: every group after the first adds what the parent holds by then to its own word (one read there; one read and one
-  write here) before it drains. A word that the parent instance itself started from zero in its present visit, and that
-  nobody has drained to yet, is not held: its first visit below reads nothing back.
+  parent. Under an axis without reduction each place on the axis is a group of its own, and they take turns: every group
+  after the first adds what the parent holds by then to its own word (one read there; one read and one write here)
+  before it drains. A word that the parent instance itself started from zero in its present visit, and that nobody has
+  drained to yet, is not held: its first visit below reads nothing back.
 * **Lock step.** A wave of instances lasts as long as a full tile, for nobody below a fan-out over a dimension can stop
   early on that dimension alone. So a step is skipped when a temporal loop outside the outermost spatial loop over its
   dimension (or any, where the dimension is not unrolled) has passed the size, and takes one unit of time otherwise.
@@ -40,19 +40,17 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from itertools import product
-from math import ceil, prod
+from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.mapping.mapping import LevelMapping, Loop, Mapping
+from hwsim.mapping.mapping import Mapping
 from hwsim.operators.nest import DIMENSIONS, RELEVANT, LoopNest, Operand
 from hwsim.spec.hardware import Axis, Hardware
+from tests.oracle.loops import Element, Places, Schedule, flatten, touched
 
-Element = tuple[int, ...]
 Instance = tuple[int, ...]
-Places = tuple[int, ...]
 
 READ, WRITE = "read", "write"
 
@@ -105,12 +103,12 @@ def busiest(
 ) -> dict[Operand, tuple[int, int]]:
     """Reads and writes by operand of one instance of a level that gets a full tile in every wave [words].
 
-    The instance alone executes the nest in which the spatial loops above it are gone and each dimension that they unroll
-    has shrunk to its waves, every one of them a full tile.
+    The instance alone executes the nest in which the spatial loops above it are gone and each dimension that they
+    unroll has shrunk to its waves, every one of them a full tile.
     """
     names = [spec.name for spec in hardware.levels]
     depth = names.index(level)
-    loops = _flatten(hardware, mapping, lanes_axis)
+    loops = flatten(hardware, mapping, lanes_axis)
     sizes = dict(zip(DIMENSIONS, nest.sizes, strict=True))
     for loop in reversed(loops):
         if loop.axis is not None and loop.level < depth and loop.bound > 1:
@@ -124,34 +122,6 @@ def busiest(
         for operand in Operand
         if (level, operand) in alone.reads
     }
-
-
-@dataclass(frozen=True)
-class _Loop:
-    """One loop of the whole nest: each step of it moves its dimension on by `tile`."""
-
-    dim: str
-    bound: int
-    tile: int
-    level: int
-    axis: Axis | None = None
-
-
-def _flatten(hardware: Hardware, mapping: Mapping, lanes_axis: Axis | None) -> list[_Loop]:
-    """All loops, outermost first."""
-    given = {level.level: level for level in mapping.levels}
-    bare: list[tuple[Loop, int, Axis | None]] = []
-    for i, level in enumerate(hardware.levels):
-        axes = {axis.name: axis for axis in level.fanout}
-        if lanes_axis is not None and i == len(hardware.levels) - 1:
-            axes[lanes_axis.name] = lanes_axis
-        chosen = given.get(level.name, LevelMapping(level.name))
-        bare += [(loop, i, None) for loop in chosen.temporal]
-        bare += [(Loop(loop.dim, loop.bound), i, axes[loop.axis]) for loop in chosen.spatial]
-    return [
-        _Loop(loop.dim, loop.bound, prod(inner.bound for inner, _, _ in bare[j + 1 :] if inner.dim == loop.dim), i, axis)
-        for j, (loop, i, axis) in enumerate(bare)
-    ]
 
 
 @dataclass
@@ -177,9 +147,8 @@ class _Link:
 class _Run:
     def __init__(self, nest: LoopNest, hardware: Hardware, mapping: Mapping, lanes_axis: Axis | None) -> None:
         self.nest, self.hardware = nest, hardware
-        self.sizes = dict(zip(DIMENSIONS, nest.sizes, strict=True))
-        self.loops = _flatten(hardware, mapping, lanes_axis)
         self.depth = len(hardware.levels)  # the datapath's place in the hierarchy
+        self.schedule = Schedule(nest, flatten(hardware, mapping, lanes_axis), self.depth)
         self.bypass = {level.level: level.bypass for level in mapping.levels}
         # buffers[level, operand][instance][element]: the words that lie there now; an output that starts from zero is
         # absent until it is first written.
@@ -192,9 +161,7 @@ class _Run:
     def run(self) -> Executed:
         weights, inputs = self._load()
         steps = macs = 0
-        for time in product(*(range(loop.bound) for loop in self._temporal())):
-            if not self._in_step(time):
-                continue
+        for time in self.schedule.times():
             steps += 1
             self._move(time)
             macs += self._multiply(time)
@@ -206,15 +173,6 @@ class _Run:
             self._total(READ), self._total(WRITE), self._busiest(), self._peak(), steps, macs, weights, inputs, output
         )
 
-    # The nest
-
-    def _temporal(self, levels: int | None = None) -> list[_Loop]:
-        """Temporal loops of the first `levels` levels."""
-        return [loop for loop in self.loops if loop.axis is None and (levels is None or loop.level < levels)]
-
-    def _spatial(self, levels: int) -> list[_Loop]:
-        return [loop for loop in self.loops if loop.axis is not None and loop.level < levels]
-
     def _chain(self, operand: Operand) -> Iterator[_Link]:
         keeping = [
             i
@@ -225,58 +183,16 @@ class _Run:
         for parent, child in zip(keeping, [*keeping[1:], self.depth], strict=True):
             movers = [
                 j
-                for j, loop in enumerate(self._temporal(child))
+                for j, loop in enumerate(self.schedule.temporal[child])
                 if loop.bound > 1 and (child == self.depth or loop.dim in RELEVANT[operand])
             ]
             sharing = "reduction" if operand is Operand.OUTPUTS else "multicast"
             apart = tuple(
                 j
-                for j, loop in enumerate(self._spatial(child))
+                for j, loop in enumerate(self.schedule.spatial[child])
                 if loop.level >= parent and not getattr(loop.axis, sharing)
             )
             yield _Link(operand, parent, child, max(movers, default=-1) + 1, apart)
-
-    def _in_step(self, time: Places) -> bool:
-        """Whether the chip, in lock step, spends a unit of time here."""
-        base = dict.fromkeys(DIMENSIONS, 0)
-        unrolled: set[str] = set()
-        index = iter(time)
-        for loop in self.loops:
-            if loop.axis is None:
-                base[loop.dim] += (0 if loop.dim in unrolled else 1) * next(index) * loop.tile
-            elif loop.bound > 1:
-                unrolled.add(loop.dim)
-        return all(base[dim] < size for dim, size in self.sizes.items())
-
-    def _working(self, level: int, time: Places) -> Iterator[tuple[Instance, dict[str, range]]]:
-        """Instances of a level that have work, each with the iterations of every dimension that its tile covers."""
-        above = [loop for loop in self.loops if loop.level < level]
-        extent = {
-            dim: prod(loop.bound for loop in self.loops if loop.level >= level and loop.dim == dim) for dim in DIMENSIONS
-        }
-        start = dict.fromkeys(DIMENSIONS, 0)
-        for loop, index in zip((loop for loop in above if loop.axis is None), time, strict=False):
-            start[loop.dim] += index * loop.tile
-        spatial = [loop for loop in above if loop.axis is not None]
-        for instance in product(*(range(loop.bound) for loop in spatial)):
-            own = dict(start)
-            for loop, index in zip(spatial, instance, strict=True):
-                own[loop.dim] += index * loop.tile
-            covers = {dim: range(own[dim], min(own[dim] + extent[dim], size)) for dim, size in self.sizes.items()}
-            if all(covers.values()):
-                yield instance, covers
-
-    def _elements(self, operand: Operand, covers: dict[str, range]) -> set[Element]:
-        """Elements of an operand that a block of iterations touches."""
-        n, g, k, c, p, q, r, s = (covers[dim] for dim in DIMENSIONS)
-        if operand is Operand.WEIGHTS:
-            return set(product(g, k, c, r, s))
-        if operand is Operand.OUTPUTS:
-            return set(product(n, g, k, p, q))
-        (down, right), (below, beside) = self.nest.stride, self.nest.dilation
-        rows = {i * down + j * below for i, j in product(p, r)}
-        columns = {i * right + j * beside for i, j in product(q, s)}
-        return set(product(n, g, c, rows, columns))
 
     # The program
 
@@ -287,11 +203,11 @@ class _Run:
         width = (nest.Q - 1) * nest.stride[1] + (nest.S - 1) * nest.dilation[1] + 1
         weights = random.integers(-9, 10, (nest.G, nest.K, nest.C, nest.R, nest.S))
         inputs = random.integers(-9, 10, (nest.N, nest.G, nest.C, height, width))
-        whole = {dim: range(size) for dim, size in self.sizes.items()}
+        ((_, whole),) = self.schedule.working(0, ())
         for operand, array in ((Operand.WEIGHTS, weights), (Operand.INPUTS, inputs), (Operand.OUTPUTS, None)):
-            touched = self._elements(operand, whole)
-            self.held[0, operand][()] = len(touched)
-            self.buffers[0, operand][()] = {} if array is None else {e: int(array[e]) for e in touched}
+            tile = touched(self.nest, operand, whole)
+            self.held[0, operand][()] = len(tile)
+            self.buffers[0, operand][()] = {} if array is None else {element: int(array[element]) for element in tile}
         return weights, inputs
 
     def _move(self, time: Places) -> None:
@@ -308,8 +224,8 @@ class _Run:
 
     def _fill(self, link: _Link, time: Places) -> None:
         served: dict[tuple[Instance, Places], set[Element]] = defaultdict(set)
-        for child, covers in self._working(link.child, time):
-            parent, tile = self._parent(link, child), self._elements(link.operand, covers)
+        for child, covers in self.schedule.working(link.child, time):
+            parent, tile = self._parent(link, child), touched(self.nest, link.operand, covers)
             source = self.buffers[link.parent, link.operand][parent]
             self.buffers[link.child, link.operand][child] = {element: source[element] for element in tile}
             self.held[link.child, link.operand][child] = len(tile)
@@ -320,8 +236,8 @@ class _Run:
 
     def _visit(self, link: _Link, time: Places) -> None:
         link.visitors = {}
-        for child, covers in self._working(link.child, time):
-            parent, tile = self._parent(link, child), self._elements(Operand.OUTPUTS, covers)
+        for child, covers in self.schedule.working(link.child, time):
+            parent, tile = self._parent(link, child), touched(self.nest, Operand.OUTPUTS, covers)
             self.buffers[link.child, Operand.OUTPUTS][child] = {}
             self.held[link.child, Operand.OUTPUTS][child] = len(tile)
             for element in tile:
@@ -355,10 +271,10 @@ class _Run:
     def _multiply(self, time: Places) -> int:
         """One multiply-accumulate in every datapath that has work."""
         macs = 0
-        for instance, covers in self._working(self.depth, time):
+        for instance, covers in self.schedule.working(self.depth, time):
             (weight,) = self.buffers[self.depth, Operand.WEIGHTS][instance].values()
             (data,) = self.buffers[self.depth, Operand.INPUTS][instance].values()
-            (element,) = self._elements(Operand.OUTPUTS, covers)
+            (element,) = touched(self.nest, Operand.OUTPUTS, covers)
             sums = self.buffers[self.depth, Operand.OUTPUTS][instance]
             sums[element] = sums.get(element, 0) + weight * data
             macs += 1
@@ -366,7 +282,7 @@ class _Run:
 
     def _parent(self, link: _Link, child: Instance) -> Instance:
         """The parent instance above a child instance."""
-        return child[: len(self._spatial(link.parent))]
+        return child[: len(self.schedule.spatial[link.parent])]
 
     @staticmethod
     def _place(link: _Link, child: Instance) -> Places:
