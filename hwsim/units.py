@@ -68,8 +68,8 @@ class Dimension:
     @property
     def pattern(self) -> str:
         """Regular expression of what `parse` takes, for a JSON Schema."""
-        units = "|".join(sorted(self.units))
-        per = rf"\s*/\s*\d*\s*({'|'.join(sorted(self.per))})" if self.per else ""
+        units = "|".join(map(_spellings, sorted(self.units)))
+        per = rf"\s*/\s*\d*\s*({'|'.join(map(_spellings, sorted(self.per)))})" if self.per else ""
         return rf"^\s*\+?{_NUMBER.removeprefix('[+-]?')}\s*({units}){per}\s*$"
 
 
@@ -114,7 +114,7 @@ def _split(text: str, dimension: Dimension) -> tuple[float, str]:
 
 def _scale(text: str, dimension: Dimension) -> tuple[Decimal, str]:
     """Size of a unit in terms of the base, and the unit after the slash."""
-    unit, slash, per = (part.strip() for part in _normalised(text).partition("/"))
+    unit, slash, per = (part.strip() for part in text.partition("/"))
     scale = _lookup(unit, dimension.units, text, dimension)
     if dimension.per is None:
         if slash:
@@ -130,8 +130,8 @@ def _scale(text: str, dimension: Dimension) -> tuple[Decimal, str]:
 
 
 def _lookup(unit: str, units: Mapping[str, Decimal], text: str, dimension: Dimension) -> Decimal:
-    if unit in units:
-        return units[unit]
+    if _normalised(unit) in units:
+        return units[_normalised(unit)]
     for letter, advice in _AMBIGUOUS.items():
         if unit.replace(letter, {"K": "k", "b": "bit"}[letter]) in units:
             raise ValueError(f"{shown(unit)} is ambiguous: {advice}")
@@ -141,10 +141,17 @@ def _lookup(unit: str, units: Mapping[str, Decimal], text: str, dimension: Dimen
 
 
 def _normalised(unit: str) -> str:
-    for written, meant in (("µ", "u"), ("μ", "u"), ("²", "2"), ("^2", "2")):
-        unit = unit.replace(written, meant)
-    unit = re.sub(r"\b(k|M|G|T|P|[KMGTP]i)?bits\b", r"\1bit", unit)
-    return re.sub(r"\bbytes?\b", "B", unit)
+    """A unit as the tables spell it, from the other ways people write it."""
+    for written, meant in (("^[µμ]", "u"), ("(m)(\\^2|²)$", r"\g<1>2"), ("bits$", "bit"), ("^bytes?$", "B")):
+        unit = re.sub(written, meant, unit)
+    return unit
+
+
+def _spellings(unit: str) -> str:
+    """Regular expression of everything that `_normalised` turns into a unit."""
+    for spelt, spellings in (("^u", "[uµμ]"), ("m2$", "m(\\\\^?2|²)"), ("bit$", "bits?"), ("^B$", "(B|bytes?)")):
+        unit = re.sub(spelt, spellings, unit)
+    return unit
 
 
 def _checked(amount: float, written: str) -> float:

@@ -41,12 +41,12 @@ class Consistent(Value):
 def hardware_inconsistencies(hardware: Any) -> Iterator[Finding]:
     """Faults between the fields of a hardware description, each with its location."""
     levels = list(records(hardware, "levels"))
-    yield from repeated_names(levels, ("levels",), "level")
+    yield from _repeated(levels, ("levels",), "level")
     for i, level in levels:
         where: Location = ("levels", i)
         memories, axes = list(records(level, "memories")), list(records(level, "fanout"))
-        yield from repeated_names(memories, (*where, "memories"), "memory")
-        yield from repeated_names(axes, (*where, "fanout"), "axis")
+        yield from _repeated(memories, (*where, "memories"), "memory")
+        yield from _repeated(axes, (*where, "fanout"), "axis")
         yield from _kept_twice(memories, (*where, "memories"))
         for j, memory in memories:
             yield from _memory(memory, (*where, "memories", j), outermost=i == 0)
@@ -103,7 +103,7 @@ def _memory(memory: dict[str, Any], where: Location, outermost: bool) -> Iterato
             yield (*where, key), "give either bandwidth, shared by reads and writes, or the two apart, not both"
 
 
-def repeated_names(records: list[tuple[int, dict[str, Any]]], where: Location, kind: str) -> Iterator[Finding]:
+def _repeated(records: list[tuple[int, dict[str, Any]]], where: Location, kind: str) -> Iterator[Finding]:
     seen: set[str] = set()
     for i, record in records:
         name = record.get("name")

@@ -10,9 +10,12 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from hwsim.errors import Fault, SpecError, shown
+
+if TYPE_CHECKING:
+    from ruamel.yaml.error import MarkedYAMLError
 
 #: A place in nested data: keys of mappings and indices of lists, from the outside in.
 Location = tuple[str | int, ...]
@@ -103,7 +106,7 @@ def parse(text: str, file: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = _place(mark) if mark else (None, None)
-        raise SpecError([Fault(_syntax(error.context, error.problem), file, *where)]) from None
+        raise SpecError([Fault(_syntax(error), file, *where)]) from None
     except RecursionError:
         raise SpecError([Fault("is nested too deeply", file)]) from None
     except (YAMLError, ValueError, LookupError, AssertionError) as error:  # the parser's own slips on garbage
@@ -114,11 +117,14 @@ def parse(text: str, file: str) -> Document:
     return replace(document, data=_Reader(document).read(root, ()))
 
 
-def _syntax(context: str | None, problem: str | None) -> str:
-    problem, context = (" ".join((text or "").split()) for text in (problem, context))
+def _syntax(error: MarkedYAMLError) -> str:
+    """What the parser says, on one line."""
+    problem, context = (" ".join((text or "").split()) for text in (error.problem, error.context))
     if "\\t" in problem:
         problem += "; indent with spaces"
-    return f"{problem} ({context})" if context else problem or "is not YAML"
+    if context and error.context_mark is not None:
+        context += f" that starts on line {error.context_mark.line + 1}"
+    return ", ".join(filter(None, (context, problem))) or "is not YAML"
 
 
 def _place(mark: Any) -> Place:
@@ -137,7 +143,7 @@ class _Reader:
         self.nodes += 1
         if len(where) > DEPTH or self.nodes > NODES:
             what = "is nested too deeply" if len(where) > DEPTH else "holds too many values"
-            raise SpecError([*self.document.faults, self.document.fault(what, where[:DEPTH])])
+            raise SpecError([*self.document.faults, Fault(what, self.document.file, *self.document.values[where])])
         kind = {"MappingNode": "map", "SequenceNode": "seq"}.get(type(node).__name__, "scalar")
         tag = str(node.tag).removeprefix(_STANDARD)
         if kind == "map" and tag == "map":

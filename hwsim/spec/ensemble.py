@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
 
-from hwsim.spec.consistency import Consistent, Finding, records, repeated_names
+from hwsim.errors import shown
+from hwsim.spec.consistency import Consistent, Finding, records
 from hwsim.spec.rules import Rule
 from hwsim.value import Value
 
 #: Widths that a member may have [bits].
 WIDTHS = (*range(1, 9), 16, 32)
+
+#: Most copies of one member; more is a slip of the finger.
+MOST = 1000
 
 Name = Annotated[str, Field(min_length=1)]
 
@@ -50,7 +53,8 @@ class NetworkReference(Value):
         rest = {key: value for key, value in given.items() if key not in cls.model_fields}
         if rest and isinstance(own.setdefault("parameters", {}), dict):
             own["parameters"] = {**own["parameters"], **rest}
-        return own
+        shape = own.get("input_shape")
+        return {**own, "input_shape": tuple(shape)} if isinstance(shape, list) else own
 
     @classmethod
     def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
@@ -66,7 +70,7 @@ class Member(Value):
     """Width of the quantised layers' weights [bits]."""
     activations: Width
     """Width of what the quantised layers read [bits]."""
-    count: Annotated[int, Field(ge=1, le=1000)] = 1
+    count: Annotated[int, Field(ge=1, le=MOST)] = 1
     """How many of them."""
     name: Name | None = None
     """Given a number when there are several; named by its precision when left out."""
@@ -98,14 +102,19 @@ class Ensemble(Consistent):
 
     @classmethod
     def inconsistencies(cls, data: Any) -> Iterator[Finding]:
-        widest = data.get("full_precision_bits", 32) if isinstance(data, dict) else None
+        full = data.get("full_precision_bits", 32) if isinstance(data, dict) else None
         members = list(records(data, "members"))
         for i, member in members:
             for key in ("weights", "activations"):
                 bits = member.get(key)
-                if isinstance(bits, int) and isinstance(widest, int) and widest < bits <= WIDTHS[-1]:
-                    yield ("members", i, key), f"{bits} bits are wider than full precision, which is {widest} bits"
-        yield from repeated_names(members, ("members",), "member")
+                if isinstance(bits, int) and isinstance(full, int) and full < bits <= WIDTHS[-1]:
+                    yield ("members", i, key), f"{bits} bits are wider than full precision, which is {full} bits"
+        owner: dict[str, int] = {}
+        for (i, _), names in zip(members, _names((member for _, member in members), full), strict=True):
+            taken = next((name for name in names if name in owner), None)
+            if taken is not None:
+                yield ("members", i), f"would have the name {shown(taken)}, which members[{owner[taken]}] has already"
+            owner |= dict.fromkeys(names, i)
 
     def is_full_precision(self, member: Member) -> bool:
         """Whether nothing of a member is quantised."""
@@ -113,14 +122,24 @@ class Ensemble(Consistent):
 
     def expanded(self) -> tuple[Member, ...]:
         """One member for each copy, all with a name: fp1, fp2, w2a4-1, w2a4-2, ..."""
-        made: Counter[str] = Counter()
-        copies = []
-        for member in chain.from_iterable([member] * member.count for member in self.members):
-            stem = member.name or ("fp" if self.is_full_precision(member) else f"{member.precision}-")
-            made[stem] += 1
-            if member.name is None:
-                name = f"{stem}{made[stem]}"
-            else:
-                name = member.name if member.count == 1 else f"{stem}-{made[stem]}"
-            copies.append(Member(weights=member.weights, activations=member.activations, name=name))
-        return tuple(copies)
+        names = _names((member.model_dump() for member in self.members), self.full_precision_bits)
+        return tuple(
+            Member(weights=member.weights, activations=member.activations, name=name)
+            for member, own in zip(self.members, names, strict=True)
+            for name in own
+        )
+
+
+def _names(members: Iterable[dict[str, Any]], full: Any) -> Iterator[list[str]]:
+    """Names of the copies of each member, read from plain data, which may be malformed."""
+    made: Counter[str] = Counter()
+    for member in members:
+        count = member.get("count", 1)
+        copies = min(count, MOST) if isinstance(count, int) else 1
+        if isinstance(name := member.get("name"), str):
+            yield [name] if copies == 1 else [f"{name}-{i + 1}" for i in range(copies)]
+            continue
+        weights, activations = member.get("weights"), member.get("activations")
+        stem = "fp" if weights == activations == full else f"w{weights}a{activations}-"
+        yield [f"{stem}{made[stem] + i + 1}" for i in range(copies)]
+        made[stem] += copies

@@ -54,9 +54,8 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
         if kind == "too_short" and detail["input"]:
             continue  # pydantic counts the items that are right
         expected = _expected(detail, keys.at(where, document.data))
-        if expected is not None:
-            wanted.setdefault(where, [])
-            wanted[where] += [expected] if expected not in wanted[where] else []
+        if expected:
+            wanted[where] = list(dict.fromkeys((*wanted.get(where, ()), *expected)))
             given[where] = detail["input"]
         elif kind in ("missing", "union_tag_not_found"):
             deeper.add(where)
@@ -90,20 +89,23 @@ def _inside(loc: tuple[str | int, ...], data: Any) -> tuple[Location, str]:
     return tuple(where), rest
 
 
-def _expected(detail: ErrorDetails, keys: dict[str, str]) -> str | None:
+def _expected(detail: ErrorDetails, keys: dict[str, str]) -> list[str]:
     """What would have been right in place of a value of a wrong kind."""
     kind = detail["type"]
     if kind in ("enum", "literal_error") and detail["loc"][-1:] != ("[key]",):
-        return str(detail["ctx"]["expected"]).replace("'", "")
+        return re.findall(r"'([^']*)'", detail["ctx"]["expected"])
     if kind in ("model_type", "model_attributes_type") and keys:
-        return f"a mapping with the keys {', '.join(keys)}"
-    return _EXPECTED.get(kind)
+        return [f"a mapping with {'the keys' if len(keys) > 1 else 'the key'} {', '.join(keys)}"]
+    return [_EXPECTED[kind]] if kind in _EXPECTED else []
 
 
 def _wanted(given: Any, expected: list[str]) -> str:
-    options = [option for text in expected for option in re.split(r", | or ", text)]
-    hint = did_you_mean(given, options) if isinstance(given, str) else ""
-    return f"must be {' or '.join(expected)}, not {shown(given)}{hint}"
+    hint = did_you_mean(given, expected) if isinstance(given, str) else ""
+    return f"must be {_either(expected)}, not {shown(given)}{hint}"
+
+
+def _either(options: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(options[:-1]), options[-1])))
 
 
 def _missing(name: str, detail: ErrorDetails, keys: dict[str, str]) -> str:
@@ -121,7 +123,7 @@ def _unknown(name: str, known: list[str]) -> str:
 
 
 def _choice(given: str, known: list[str]) -> str:
-    return f"must be {', '.join(known[:-1])} or {known[-1]}, not {shown(given)}{did_you_mean(given, known)}"
+    return f"must be {_either(known)}, not {shown(given)}{did_you_mean(given, known)}"
 
 
 def _tag(detail: ErrorDetails) -> str:

@@ -34,9 +34,10 @@ def locate(source: str | Path, known: dict[str, Path]) -> Path:
         raise _unreadable(source, error) from None
     if exists:
         return path
-    hint = did_you_mean(path.stem, known)
+    beside = [str(path.with_name(other.name)) for other in path.parent.glob("*.y*ml")]
+    hint = did_you_mean(str(source), [*known, *beside])
     if known and not hint:
-        hint = f" (known names: {', '.join(known)})"
+        hint = f" (names that need no file: {', '.join(known)})"
     raise SpecError([Fault(f"no such file{hint}", _name(source))])
 
 

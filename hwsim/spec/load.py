@@ -63,6 +63,10 @@ def load(source: str | Path) -> Hardware | Ensemble:
     return load_ensemble(path) if model is Ensemble else load_hardware(path)
 
 
+#: What a file can describe, by the name of its kind.
+KINDS: dict[str, type[Hardware] | type[Ensemble]] = {"hardware": Hardware, "ensemble": Ensemble}
+
+
 def _checked(document: Document, model: type[Spec], overrides: Iterable[str]) -> Spec:
     override.apply(overrides, document, model)
     value, faults = None, list(document.faults)

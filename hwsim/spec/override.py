@@ -20,15 +20,19 @@ def apply(overrides: Iterable[str], document: Document, model: type[BaseModel]) 
     leaves out are made on the way.
     """
     for override in overrides:
-        origin = f"--set {override if override.isprintable() else shown(override)}"
+        origin = f"--set {override if override.isprintable() and len(override) <= 80 else shown(override, 80)}"
         path, equals, text = override.partition("=")
         parts = [part.strip() for part in re.sub(r"\[([^\]]*)\]", r".\1", path).split(".")]
         try:
             if not equals or not all(parts):
                 raise _Wrong("write PATH=VALUE, with a path such as levels.DRAM.memories.DRAM.bandwidth")
+            if not text.strip():
+                raise _Wrong("gives no value")
             value = parse(text, origin)
-            document.origins[_set(document.data, parts, value.data, keys_of(model))] = origin
-            document.faults.extend(value.faults)
+            where = _set(document.data, parts, value.data, keys_of(model))
+            document.origins[where] = origin
+            document.unread.update((*where, *inside) for inside in value.unread)
+            document.faults.extend(Fault(fault.message, origin) for fault in value.faults)
         except _Wrong as wrong:
             document.faults.append(Fault(str(wrong), origin))
         except SpecError as error:

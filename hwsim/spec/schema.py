@@ -12,8 +12,18 @@ from hwsim.spec.document import Location
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
     """Schema of the files that describe a `Hardware` or an `Ensemble`."""
-    schema = model.model_json_schema(mode="validation")
+    schema = _without_bare_defaults(model.model_json_schema(mode="validation"))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _without_bare_defaults(schema: Any) -> Any:
+    """Drops defaults in base units where a file must write a text with a unit: an editor would insert them."""
+    if isinstance(schema, list):
+        return [_without_bare_defaults(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    bare = schema.get("type") == "string" and isinstance(schema.get("default"), int | float)
+    return {key: _without_bare_defaults(value) for key, value in schema.items() if not (bare and key == "default")}
 
 
 class Keys:
