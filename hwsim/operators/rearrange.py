@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from hwsim.operators.operator import Operator, Parameters
 
-#: Renames elements. The parts of a concatenation are written side by side by their producers, and who reads a slice or
-#: a broadcast computes other addresses: neither moves a word.
-VIEWS = frozenset({"reshape", "flatten", "concat", "slice", "broadcast"})
+#: Renames elements. The parts of a concatenation are written side by side by their producers, and who reads a slice, a
+#: broadcast or a strided view (a transpose that a loop nest beside it takes over) computes other addresses: none of
+#: them moves a word.
+VIEWS = frozenset({"reshape", "flatten", "concat", "slice", "broadcast", "strided"})
 
 #: Reads and writes every element of its result once.
 MOVES = frozenset({"transpose", "pad", "gather", "resize", "shuffle"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
@@ -22,7 +22,8 @@ from hwsim.operators import (
     Softmax,
 )
 from hwsim.operators.window import Padding, Pair, same
-from hwsim.spec.network import Input, Layer, Network, fold
+from hwsim.spec.folding import fold
+from hwsim.spec.network import Input, Layer, Network
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,9 @@ class Builder:
         self.layers.append(Layer(name, operator, inputs=tuple(tensor.source for tensor in operands)))
         return Tensor(name, tuple(shape))
 
-    def build(self, batch: int = 1) -> Network:
-        """The network with norms and activation functions folded."""
-        return Network(self.name, tuple(self.inputs), fold(self.layers)).with_batch(batch)
+    def build(self, results: Iterable[str] = ()) -> Network:
+        """The network with norms and activation functions folded; `results` are layers that nothing may fuse into."""
+        return Network(self.name, tuple(self.inputs), fold(self.layers, results))
 
     def conv(
         self,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from math import prod
 from typing import TYPE_CHECKING
 
-from hwsim.operators import LoopNest, Normalization, Operator, Parameters
+from hwsim.operators import LoopNest, Operator, Parameters
 
 if TYPE_CHECKING:
     from networkx import DiGraph
@@ -220,33 +219,3 @@ class Network:
             change[born[name]] += elements
             change[dies[name] + 1] -= elements
         return max(accumulate(change))
-
-
-def fold(layers: Iterable[Layer]) -> tuple[Layer, ...]:
-    """Move batch norms and activation functions into the layer before them.
-
-    A batch norm folds into a layer with weights that it directly follows. A function of one element fuses with
-    whatever writes that element, unless the producer is a view or something else reads its result too.
-
-    Args:
-        layers: in topological order.
-    """
-    layers = tuple(layers)
-    readers = Counter(name for layer in layers for name in layer.inputs)
-    folded: dict[str, Layer] = {}
-    stands_for: dict[str, str] = {}
-    for layer in layers:
-        inputs = tuple(stands_for.get(name, name) for name in layer.inputs)
-        host = folded.get(inputs[0]) if len(inputs) == 1 else None
-        if host is not None and readers[layer.inputs[0]] == 1 and _accepts(host, layer.operator):
-            folded[host.name] = replace(host, fused=(*host.fused, layer.operator, *layer.fused))
-            stands_for[layer.name] = host.name
-        else:
-            folded[layer.name] = replace(layer, inputs=inputs)
-    return tuple(folded.values())
-
-
-def _accepts(host: Layer, operator: Operator) -> bool:
-    if isinstance(operator, Normalization) and operator.folds:
-        return not host.fused and host.nest is not None and host.operator.parameters.weights > 0
-    return operator.fuses and not host.operator.view
