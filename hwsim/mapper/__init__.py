@@ -1,0 +1,53 @@
+"""The best mapping of a layer, with a proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from hwsim.cost.layer import Certificate, LayerCost, price_problem
+from hwsim.cost.problem import problem
+from hwsim.errors import Infeasible
+from hwsim.mapper.mapspace import mapspaces, space_size
+from hwsim.mapper.search import Found, Search
+from hwsim.operators.nest import LoopNest
+from hwsim.spec.hardware import Hardware
+
+Objective = Literal["latency", "energy", "edp"]
+
+#: Partial mappings that a search looks at before it settles for a gap.
+EFFORT = 2e8
+
+
+def map_layer(
+    nest: LoopNest,
+    hardware: Hardware,
+    weight_bits: int,
+    activation_bits: int,
+    output_bits: int | None = None,
+    *,
+    objective: Objective = "latency",
+    effort: float = EFFORT,
+    resident_weights: bool = False,
+) -> LayerCost:
+    """Find the mapping of a layer with the least latency, energy or energy-delay product.
+
+    Ties in latency go to the least energy among the mappings priced.
+
+    Raises:
+        Infeasible: no mapping fits, or no mode of the datapath runs these widths.
+    """
+    stated = problem(
+        nest, hardware, weight_bits, activation_bits, output_bits, resident_weights=resident_weights
+    )
+    spaces = mapspaces(stated)
+    found = Found()
+    for space in spaces:
+        Search(space, objective, found, effort).run()
+    if found.mapping is None:
+        raise Infeasible("no tile of this layer fits", constraint="capacity")
+    bound = min(found.value, found.open_bound)
+    certificate = Certificate(
+        space_size(spaces), found.priced, found.open_bound >= found.value, bound, 1 - bound / found.value
+    )
+    return replace(price_problem(stated, found.mapping), certificate=certificate)

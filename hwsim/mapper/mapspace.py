@@ -1,0 +1,185 @@
+"""The mapspace of a problem: which tiles, unrollings, loop orders and bypasses the hardware allows.
+
+Bounds may be any integers, but only the smallest bound of each trip count is kept: with n tiles left to cover, bounds b
+and b' that both leave ceil(n/b) trips outside differ in tile size alone, and the smaller tile serves as well. Because
+ceil(ceil(D/a)/b) = ceil(D/(a b)), a chain of bounds built from the inside leaves n = ceil(D / tile) tiles at every
+level, so that a tile size and its count carry all there is to know about the loops inside.
+
+Loop orders reduce to the operand that a level's innermost loops leave still: every dimension fails to index one operand
+at most, so whatever stands innermost spares one operand, and the order of the loops outside it changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from itertools import combinations, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hwsim.cost.problem import Problem
+from hwsim.operators.nest import DIMENSIONS, RELEVANT, Operand
+from hwsim.spec.hardware import Axis
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Unrollings:
+    """Ways to unroll dimensions over one fan-out.
+
+    Args:
+        bounds: instances used, shape [ways, axes, dims].
+    """
+
+    bounds: Ints
+
+    @cached_property
+    def factor(self) -> Ints:
+        """Instances by dimension, all axes together: shape [ways, dims]."""
+        return self.bounds.prod(axis=1)
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+
+@dataclass(frozen=True)
+class Mapspace:
+    """Choices of one problem under one bypass. Arrays over dimensions are in the order of `dims`.
+
+    Args:
+        dims: dimensions larger than one, in the order of `DIMENSIONS`.
+        bypass: for each level, operands that pass it by.
+    """
+
+    problem: Problem
+    dims: tuple[str, ...]
+    bypass: tuple[tuple[Operand, ...], ...]
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """Size of every dimension."""
+        return np.array([getattr(self.problem.nest, dim) for dim in self.dims], dtype=np.int64)
+
+    @cached_property
+    def depth(self) -> int:
+        """Number of levels."""
+        return len(self.problem.levels)
+
+    def counts(self, dim: int) -> Ints:
+        """Numbers of tiles that a dimension can be cut into, ascending."""
+        return tile_counts(int(self.sizes[dim]))
+
+    def looped(self, level: int) -> NDArray[np.bool_]:
+        """Whether each dimension may have a temporal loop at a level."""
+        return np.array([dim in self.problem.levels[level].loops for dim in self.dims], dtype=bool)
+
+    def least_tile(self, level: int) -> Ints:
+        """Smallest tile that the dataflow allows at a level."""
+        fixed = self.problem.levels[level].tile
+        return np.array(
+            [size if fixed.get(dim) == "full" else 1 for dim, size in zip(self.dims, self.sizes, strict=True)],
+            dtype=np.int64,
+        )
+
+    def greatest_tile(self, level: int) -> Ints:
+        """Largest tile that the dataflow allows at a level."""
+        fixed = self.problem.levels[level].tile
+        limits = [fixed.get(dim, "full") for dim in self.dims]
+        return np.array([np.iinfo(np.int64).max if x == "full" else x for x in limits], dtype=np.int64)
+
+    def orders(self) -> Iterator[tuple[Operand, ...]]:
+        """For each level above the innermost, the operand its loops hold still. The innermost level's order is free:
+        the datapath keeps nothing."""
+        useful = []
+        for level in self.problem.levels[:-1]:
+            kept = [o for o in level.stationary if any(d not in RELEVANT[o] for d in self.dims)]
+            useful.append(tuple(kept) or level.stationary[:1] or (Operand.OUTPUTS,))
+        return product(*useful)
+
+    def unrollings(self, level: int, thin: bool = False) -> Unrollings:
+        """Ways to unroll over a level's fan-out.
+
+        Args:
+            thin: the tiles below are single elements, so that only the smallest bound of each count is worth having.
+        """
+        axes = self.problem.levels[level].fanout
+        choices = [list(_axis_bounds(axis, self.dims, self.sizes, thin)) for axis in axes]
+        ways: dict[tuple[bytes, ...], Ints] = {}
+        for pick in product(*choices):
+            bounds = np.array(pick, dtype=np.int64).reshape(len(axes), len(self.dims))
+            key = tuple(
+                bounds[[a for a, axis in enumerate(axes) if (axis.multicast, axis.reduction) == ability]]
+                .prod(axis=0)
+                .tobytes()
+                for ability in sorted({(axis.multicast, axis.reduction) for axis in axes})
+            )
+            ways.setdefault(key, bounds)
+        return Unrollings(np.array(list(ways.values()), dtype=np.int64).reshape(len(ways), len(axes), len(self.dims)))
+
+
+def mapspaces(problem: Problem) -> list[Mapspace]:
+    """One mapspace for each set of optional operands that could pass by."""
+    dims = tuple(dim for dim in DIMENSIONS if getattr(problem.nest, dim) > 1) or ("K",)
+    choices = []
+    for level in problem.levels:
+        optional = sorted(level.optional)
+        choices.append([subset for size in range(len(optional) + 1) for subset in combinations(optional, size)])
+    return [Mapspace(problem, dims, pick) for pick in product(*choices)]
+
+
+@cache
+def tile_counts(size: int) -> Ints:
+    """Distinct values of ceil(size / tile), ascending: about 2 sqrt(size) of them."""
+    return np.unique(-(-size // np.arange(1, size + 1)))
+
+
+def _axis_bounds(axis: Axis, dims: tuple[str, ...], sizes: Ints, thin: bool) -> Iterator[tuple[int, ...]]:
+    """Every way to share one axis among the dimensions it allows."""
+    allowed = [dim in axis.dims for dim in dims]
+
+    def share(index: int, room: int) -> Iterator[tuple[int, ...]]:
+        if index == len(dims):
+            yield ()
+            return
+        most = min(room, int(sizes[index])) if allowed[index] else 1
+        bounds: Iterator[int] = iter(range(1, most + 1))
+        if thin:
+            size = int(sizes[index])
+            bounds = iter(sorted({-(-size // int(n)) for n in tile_counts(size)} & set(range(1, most + 1))))
+        for bound in bounds:
+            for rest in share(index + 1, room // bound):
+                yield (bound, *rest)
+
+    yield from share(0, axis.size)
+
+
+def space_size(spaces: list[Mapspace]) -> int:
+    """Mappings in the union of mapspaces: chains of bounds by dimension, times loop orders, before capacities and the
+    shared room on an axis rule any out."""
+    total = 0
+    for space in spaces:
+        chains = 1
+        for index, dim in enumerate(space.dims):
+            slots: list[int | None] = []  # largest bound of each slot, outermost first; None where there is no limit
+            for level in space.problem.levels:
+                slots.append(None if dim in level.loops else 1)
+                slots += [axis.size if dim in axis.dims else 1 for axis in level.fanout]
+            chains *= _chains(int(space.sizes[index]), tuple(reversed(slots[1:])))
+        total += chains * sum(1 for _ in space.orders())
+    return total
+
+
+@cache
+def _chains(tiles: int, slots: tuple[int | None, ...]) -> int:
+    """Canonical chains of bounds for the given slots, innermost first; the outermost loop takes what is left."""
+    if not slots:
+        return 1
+    limit, rest = slots[0], slots[1:]
+    counts = tile_counts(tiles)
+    bounds = -(-tiles // counts)
+    return sum(
+        _chains(int(n), rest) for n, bound in zip(counts, bounds, strict=True) if limit is None or bound <= limit
+    )
