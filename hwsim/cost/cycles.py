@@ -15,6 +15,7 @@ from hwsim.cost.access import Access, accesses
 from hwsim.cost.problem import Problem
 from hwsim.cost.traffic import Array, NestArrays, PricedLoop, flows, footprint
 from hwsim.operators.nest import DIMENSIONS, Operand
+from hwsim.spec.hardware import Memory
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,13 @@ def port_cycles(problem: Problem, level: int, accesses: Sequence[Access]) -> Arr
     """Cycles that the ports of one memory are busy with these accesses."""
     if not accesses:
         return 0
-    memory = problem.memory(level, accesses[0].operand)
-    clock = problem.hardware.clock
     read: Array = sum((access.read_bits for access in accesses), start=0)
     written: Array = sum((access.write_bits for access in accesses), start=0)
+    return busy_cycles(problem.memory(level, accesses[0].operand), problem.hardware.clock, read, written)
+
+
+def busy_cycles(memory: Memory, clock: float, read: Array, written: Array) -> Array:
+    """Cycles that the ports of a memory take to read and write so many bits."""
     if memory.bandwidth is not None:
         return (read + written) / (8 * memory.bandwidth.bytes_per_cycle(clock))
     busy: Array = 0

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hwsim.cost.access import Access
 from hwsim.cost.problem import Problem
 from hwsim.cost.traffic import Array
+from hwsim.spec.hardware import Hardware
 
 
 def access_energy(problem: Problem, accesses: Sequence[Access]) -> dict[str, Array]:
@@ -27,9 +28,14 @@ def mac_energy(problem: Problem) -> float:
 
 def leakage_power(problem: Problem) -> float:
     """Static power of the whole chip [W]."""
+    return static_power(problem.hardware)
+
+
+def static_power(hardware: Hardware) -> float:
+    """Leakage of every instance of every memory and of everything outside them [W]."""
     memories = sum(
-        memory.leakage * problem.instances(index)
-        for index, level in enumerate(problem.levels)
+        memory.leakage * hardware.instances(index)
+        for index, level in enumerate(hardware.levels)
         for memory in level.memories
     )
-    return problem.hardware.leakage + memories
+    return hardware.leakage + memories

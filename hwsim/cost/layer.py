@@ -43,11 +43,12 @@ class LayerCost:
     Args:
         mode: datapath mode, or "vector" for work that multiplies nothing.
         cycles: [cycles], launch included; seconds: the same [s].
-        bound: what limits it: "compute", "<memory> bandwidth", "launch" or "vector".
+        bound: what limits it: "compute", "<memory> bandwidth", "fill and drain", "launch" or "vector".
         utilization: multiply-accumulates / what the whole chip could have done in that mode in that time.
         dram_bytes: moved across the outermost memory's port, both ways [B].
         energy: by part [J].
         traffic: reads and writes of every memory and operand.
+        busy: what each thing that may bound it would take alone [cycles].
     """
 
     name: str
@@ -65,7 +66,8 @@ class LayerCost:
     energy: dict[str, float]
     traffic: tuple[Access, ...] = ()
     mapping: Mapping | None = None
-    certificate: Certificate | None = field(default=None)
+    certificate: Certificate | None = None
+    busy: dict[str, float] = field(default_factory=dict)
 
     @property
     def energy_joules(self) -> float:
@@ -161,6 +163,7 @@ def price_problem(problem: Problem, mapping: Mapping) -> LayerCost:
     energy = {name: float(joules) for name, joules in access_energy(problem, done).items()}
     energy["datapath"] = mac_energy(problem)
     energy["leakage"] = leakage_power(problem) * seconds
+    busy = _busy(time, launch)
     return LayerCost(
         name="layer",
         operator="nest",
@@ -171,17 +174,17 @@ def price_problem(problem: Problem, mapping: Mapping) -> LayerCost:
         macs=problem.nest.macs,
         cycles=total,
         seconds=seconds,
-        bound=_bound(time, launch),
+        bound=max(busy, key=lambda name: busy[name]),
         utilization=problem.nest.macs / (total * problem.peak),
         dram_bytes=sum(float(x.read_bits) + float(x.write_bits) for x in done if x.level == 0) / 8,
         energy=energy,
         traffic=done,
         mapping=mapping,
+        busy=busy,
     )
 
 
-def _bound(time: Cycles, launch: float) -> str:
-    """The largest of what the layer's time is made of."""
+def _busy(time: Cycles, launch: float) -> dict[str, float]:
+    """What the layer's time is made of."""
     parts = {"compute": float(time.compute), "launch": launch, "fill and drain": float(time.series)}
-    parts |= {f"{name} bandwidth": float(busy) for name, busy in time.memories.items()}
-    return max(parts, key=lambda name: parts[name])
+    return parts | {f"{name} bandwidth": float(busy) for name, busy in time.memories.items()}
