@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal, NamedTuple
 
@@ -80,10 +81,14 @@ class DatapathStyle(Value):
             Infeasible: no mode can run one of the pairs.
         """
 
-    @property
     @abstractmethod
-    def unit_area(self) -> float:
-        """Area of one datapath instance [m^2]; 0 where the file gives none."""
+    def unit_area(self, mac_area: Callable[[int, int], float]) -> float:
+        """Area of one datapath instance [m^2].
+
+        Args:
+            mac_area: area of a fixed-width multiply-accumulate unit of these weight and activation bits [m^2], for
+                what the file leaves out.
+        """
 
     def lane_dimensions(self) -> tuple[str, ...]:
         """Dimensions that packed lanes may unroll; none for a style that packs nothing."""
@@ -144,8 +149,8 @@ class NativeStyle(DatapathStyle):
     """Energy of the reconfigurable unit / a fixed-width one, native mode."""
     energies: dict[str, Energy] = Field(default_factory=dict)
     """Energy of a mode where it is known: {w4a4: 0.1 pJ}."""
-    mac_area: Area = Field(default=0.0, ge=0)
-    """One fixed-width native multiply-accumulate unit."""
+    mac_area: Area | None = Field(default=None, ge=0)
+    """One fixed-width native multiply-accumulate unit; modelled when left out."""
     area_overhead: float = Field(gt=0)
     """Area of the reconfigurable unit / a fixed-width one."""
 
@@ -163,10 +168,10 @@ class NativeStyle(DatapathStyle):
             raise ValueError(f"no mode is named {sorted(unknown)[0]!r}: write e.g. w{widths[0]}a{widths[-1]}")
         return energies
 
-    @property
-    def unit_area(self) -> float:
+    def unit_area(self, mac_area: Callable[[int, int], float]) -> float:
         """Area of one instance: its native multipliers with what makes them reconfigurable [m^2]."""
-        return self.mac_area * self.area_overhead * self.macs_per_cycle
+        native = mac_area(self.native, self.native) if self.mac_area is None else self.mac_area
+        return native * self.area_overhead * self.macs_per_cycle
 
     def running(self, bits: Integers) -> Integers:
         """The width at which operands of `bits` run [bits]."""

@@ -34,7 +34,7 @@ class BitSerial(NativeStyle):
 
     style: Literal["bit_serial"]
     serial: Literal["weights", "activations", "both"]
-    widths: tuple[Width, ...] = ()
+    widths: tuple[Width, ...] = Field(default=(), validate_default=True)
     """Operand widths that the hardware runs; every one up to the native width when left out."""
     energy_overhead: float = Field(default=1.65, gt=0)
     area_overhead: float = Field(default=3.0, gt=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -58,13 +59,14 @@ class Table(DatapathStyle):
     modes: tuple[TableMode, ...] = Field(min_length=1)
     lane_dims: tuple[LaneDimension, ...] = LANE_DIMENSIONS["together"]
     """What the lanes unroll."""
-    area: Area = Field(default=0.0, ge=0)
-    """One datapath instance."""
+    area: Area | None = Field(default=None, ge=0)
+    """One datapath instance; modelled when left out."""
 
-    @property
-    def unit_area(self) -> float:
-        """Area of one instance, as given [m^2]."""
-        return self.area
+    def unit_area(self, mac_area: Callable[[int, int], float]) -> float:
+        """Area of one instance [m^2]: as given, else of the multipliers that the most demanding mode needs."""
+        if self.area is not None:
+            return self.area
+        return max(mode.macs_per_cycle * mac_area(mode.weights, mode.activations) for mode in self.modes)
 
     def lane_dimensions(self) -> tuple[str, ...]:
         """Dimensions that the lanes may unroll."""

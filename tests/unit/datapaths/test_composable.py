@@ -67,4 +67,6 @@ def test_known_energies_of_modes_replace_the_scaling() -> None:
 
 
 def test_area_is_that_of_the_native_multipliers_and_their_overhead() -> None:
-    assert composable(mac_area=511e-12, area_overhead=3.4, macs_per_cycle=2).unit_area == pytest.approx(3474.8e-12)
+    unit = composable(mac_area=511e-12, area_overhead=3.4, macs_per_cycle=2)
+    assert unit.unit_area(lambda w, a: 0) == pytest.approx(3474.8e-12)
+    assert composable(area_overhead=3).unit_area(lambda w, a: w + a) == 3 * 16

@@ -59,6 +59,11 @@ def test_no_line_and_no_widest_line() -> None:
         skewed.throughput(np.array([8, 16]), 16)
 
 
+def test_area_is_that_of_the_most_demanding_line() -> None:
+    assert TURING.unit_area(lambda w, a: w * a) == max(64 * 1024, 512 * 256, 1024 * 64, 2048 * 16)
+    assert table((8, 8, 1), area=3e-6).unit_area(lambda w, a: 0) == 3e-6
+
+
 def test_lanes_are_part_of_the_rate() -> None:
     pe = Table.model_validate(
         {
