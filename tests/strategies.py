@@ -40,8 +40,9 @@ def chip(*levels: Level, datapath: DatapathStyle | None = None, **fields: Any) -
 def loop_nests(draw: st.DrawFn, macs: int = MACS, size: int = 6) -> LoopNest:
     """Layers with dimensions up to `size`, grouped, strided (up to 3) and dilated (up to 2)."""
     sizes = dict.fromkeys(DIMENSIONS, 1)
-    for dim in draw(st.permutations(DIMENSIONS))[: draw(st.integers(1, 5))]:
-        sizes[dim] = draw(st.integers(1, min(size, macs // prod(sizes.values()))))
+    for dim in draw(st.permutations(DIMENSIONS))[: draw(st.sampled_from((4, 5, 3, 2, 1)))]:
+        most = min(size, macs // prod(sizes.values()))
+        sizes[dim] = draw(st.integers(min(2, most), most))
     pairs = [st.tuples(st.integers(1, most), st.integers(1, most)) for most in (3, 2)]
     return LoopNest(**sizes, stride=draw(pairs[0]), dilation=draw(pairs[1]))
 
@@ -50,10 +51,11 @@ def loop_nests(draw: st.DrawFn, macs: int = MACS, size: int = 6) -> LoopNest:
 def hardwares(draw: st.DrawFn) -> Hardware:
     """Chips of 2 to 4 unbounded levels that keep any operands, with up to 2 fan-outs of 1 or 2 axes."""
     depth = draw(st.integers(2, 4))
-    fanned = draw(st.sets(st.integers(0, depth - 1), max_size=2))
+    fanned = draw(st.permutations(range(depth)))[: draw(st.sampled_from((2, 1, 0)))]
     levels, instances = [], 1
+    some = st.one_of(st.just(set(Operand)), st.sets(st.sampled_from(Operand)))
     for i in range(depth):
-        kept = set(Operand) if i == 0 else draw(st.sets(st.sampled_from(Operand)))
+        kept = set(Operand) if i == 0 else draw(some)
         apart = draw(st.sets(st.sampled_from(Operand)))
         split = [tuple(o for o in Operand if o in kept and (o in apart) is side) for side in (True, False)]
         optional = set() if i == 0 else draw(st.sets(st.sampled_from(Operand)))
@@ -64,9 +66,9 @@ def hardwares(draw: st.DrawFn) -> Hardware:
         )
         axes: list[Axis] = []
         for name in "XY"[: draw(st.integers(1, 2)) if i in fanned else 0]:
-            size = draw(st.integers(1, min(3, INSTANCES // instances)))
+            size = min(draw(st.sampled_from((2, 3, 1))), INSTANCES // instances)
             instances *= size
-            dims = draw(st.one_of(st.just(set(DIMENSIONS)), st.sets(st.sampled_from(DIMENSIONS), min_size=1)))
+            dims = draw(st.one_of(st.just(set(DIMENSIONS)), st.sets(st.sampled_from(DIMENSIONS), min_size=2)))
             axes.append(
                 Axis(
                     name=name,
@@ -97,8 +99,9 @@ def mappings(
     spatial: list[list[SpatialLoop]] = [[] for _ in range(depth)]
     for i, axis in axes:
         free = axis.size
-        for dim in draw(st.permutations(sorted(axis.dims)))[:2]:
-            bound = draw(st.integers(1, min(free, max(1, sizes[dim]))))
+        for dim in draw(st.permutations([dim for dim in DIMENSIONS if dim in axis.dims and sizes[dim] > 1]))[:2]:
+            most = min(free, sizes[dim])
+            bound = draw(st.integers(min(2, most), most))
             if bound > 1:
                 spatial[i].append(SpatialLoop(dim, bound, axis.name))
                 covered[dim] *= bound

@@ -26,10 +26,10 @@ test fails. What the program is:
   parent instance holds already are read back (one read there, one write here); others start from zero, which costs
   nothing. Under an axis with reduction, instances that hold the same word form a group: the first of them reads back,
   the others start from zero, and at the end their words (one read each) are added on the way up into one write of the
-  parent. Under an axis without reduction each place on the axis is a group of its own, and they take turns: every group
-  after the first adds what the parent holds by then to its own word (one read there; one read and one write here)
-  before it drains. A word that the parent instance itself started from zero in its present visit, and that nobody has
-  drained to yet, is not held: its first visit below reads nothing back.
+  parent. Under an axis without reduction each place on the axis is a group of its own. Only the first group reads back;
+  what the others send is added where it arrives (one more read there). A word that the parent instance itself started
+  from zero in its present visit, and that nobody has drained to yet, is not held: its first visit below reads nothing
+  back.
 * **Lock step.** A wave of instances lasts as long as a full tile, for nobody below a fan-out over a dimension can stop
   early on that dimension alone. So a step is skipped when a temporal loop outside the outermost spatial loop over its
   dimension (or any, where the dimension is not unrolled) has passed the size, and takes one unit of time otherwise.
@@ -257,14 +257,13 @@ class _Run:
             for (parent, element), groups in link.visitors.items():
                 above = self.buffers[link.parent, Operand.OUTPUTS][parent]
                 for turn, group in enumerate(groups.values()):
-                    if turn > 0:
-                        self._tally(READ, link.parent, Operand.OUTPUTS, parent)
-                        self._tally(READ, link.child, Operand.OUTPUTS, group[0])
-                        self._tally(WRITE, link.child, Operand.OUTPUTS, group[0])
-                        below[group[0]][element] += above[element]
                     for child in group:
                         self._tally(READ, link.child, Operand.OUTPUTS, child)
-                    above[element] = sum(below[child].pop(element) for child in group)
+                    update = sum(below[child].pop(element) for child in group)
+                    if turn > 0:
+                        self._tally(READ, link.parent, Operand.OUTPUTS, parent)
+                        update += above[element]
+                    above[element] = update
                     self._tally(WRITE, link.parent, Operand.OUTPUTS, parent)
             link.visitors = {}
 

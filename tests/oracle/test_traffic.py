@@ -1,0 +1,105 @@
+"""What a layer costs, against the mapped nest executed word by word."""
+
+from __future__ import annotations
+
+from math import isclose
+
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from hwsim.cost.layer import price
+from hwsim.datapaths import STYLES, DatapathStyle
+from hwsim.operators.nest import LoopNest, Operand
+from hwsim.spec.hardware import AccessEnergy, Axis, Hardware
+from hwsim.units import Bandwidth
+from tests.oracle.executed import busiest, execute
+from tests.strategies import hardwares, loop_nests, mappings, one_mac
+
+
+@st.composite
+def layers(draw: st.DrawFn) -> tuple[LoopNest, Hardware]:
+    return draw(loop_nests()), draw(hardwares())
+
+
+def packing() -> DatapathStyle:
+    """An 8-bit multiplier that does four 4-bit multiplies at once, one sum."""
+    return STYLES["composable"].model_validate({"style": "composable", "native": 8, "widths": [4, 8]})
+
+
+def lanes_of(hardware: Hardware, weight_bits: int, activation_bits: int) -> Axis | None:
+    mode = hardware.datapath.mode(weight_bits, activation_bits)
+    return Axis(name="lanes", size=mode.lanes, dims=mode.lane_dims) if mode.lanes > 1 else None
+
+
+@pytest.mark.parametrize("datapath", [one_mac(), packing()], ids=["plain", "lanes"])
+@settings(max_examples=300)
+@given(data=st.data())
+def test_traffic_is_what_the_execution_moves(datapath: DatapathStyle, data: st.DataObject) -> None:
+    nest, hardware = data.draw(layers())
+    hardware = hardware.model_copy(update={"datapath": datapath})
+    lanes = lanes_of(hardware, 4, 4)
+    mapping = data.draw(mappings(nest, hardware, lanes))
+    run = execute(nest, hardware, mapping, lanes)
+    cost = price(nest, hardware, mapping, 4, 4)
+    names = [level.name for level in hardware.levels]
+    priced = {(names[access.level], access.operand): (access.reads, access.writes) for access in cost.traffic}
+    moved = {key: (run.reads[key], run.writes[key]) for key in run.reads}
+    assert {key: words for key, words in priced.items() if key in moved or any(words)} == moved
+    assert cost.macs == run.macs
+    assert cost.cycles == run.steps
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_energy_is_that_of_the_words_moved(data: st.DataObject) -> None:
+    """Partial sums as wide as results here, so that a word of outputs has one width."""
+    bits = {Operand.WEIGHTS: 3, Operand.INPUTS: 5, Operand.OUTPUTS: 7}
+    nest, hardware = data.draw(layers())
+    costs = st.integers(0, 1000).map(float)
+    levels = tuple(
+        level.model_copy(
+            update={
+                "memories": tuple(
+                    memory.model_copy(update={"energy": AccessEnergy(read=data.draw(costs), write=data.draw(costs))})
+                    for memory in level.memories
+                )
+            }
+        )
+        for level in hardware.levels
+    )
+    hardware = hardware.model_copy(update={"datapath": one_mac(accumulator=7), "levels": levels})
+    mapping = data.draw(mappings(nest, hardware))
+    run = execute(nest, hardware, mapping)
+    energy = float(nest.macs)  # 1 J each
+    for name, operand in run.reads:
+        memory = hardware.level(name).memory(operand)
+        assert memory is not None
+        reads, writes = run.reads[name, operand], run.writes[name, operand]
+        energy += (reads * memory.energy.read + writes * memory.energy.write) * bits[operand]
+    assert isclose(price(nest, hardware, mapping, 3, 5, 7).energy_joules, energy)
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_time_is_that_of_the_busiest_instance(data: st.DataObject) -> None:
+    """One memory has a port that may be too narrow: a transfer hides behind the multiplications or adds to them."""
+    bits = {Operand.WEIGHTS: 8, Operand.INPUTS: 16, Operand.OUTPUTS: 24}
+    nest, hardware = data.draw(layers())
+    slow = data.draw(st.sampled_from([level for level in hardware.levels if level.memories]))
+    memory = data.draw(st.sampled_from(slow.memories))
+    shared = data.draw(st.booleans())
+    rates = [data.draw(st.sampled_from((0.25, 1.0, 3.0, 16.0))) for _ in range(2)]
+    ports = ("bandwidth",) if shared else ("read_bandwidth", "write_bandwidth")
+    port = {name: Bandwidth(rate, "cycle") for name, rate in zip(ports, rates, strict=False)}
+    buffering = data.draw(st.sampled_from(("single", "double", "streaming")))
+    narrow = memory.model_copy(update={"buffering": buffering, **port})
+    level = slow.model_copy(update={"memories": tuple(narrow if m is memory else m for m in slow.memories)})
+    levels = tuple(level if each is slow else each for each in hardware.levels)
+    hardware = hardware.model_copy(update={"levels": levels, "datapath": one_mac(accumulator=24)})
+    mapping = data.draw(mappings(nest, hardware))
+    steps = execute(nest, hardware, mapping).steps
+    words = {o: rw for o, rw in busiest(nest, hardware, mapping, slow.name).items() if o in memory.keeps}
+    read, written = (sum(rw[side] * bits[o] / 8 for o, rw in words.items()) for side in (0, 1))
+    transfer = (read + written) / rates[0] if shared else max(read / rates[0], written / rates[1])
+    expected = steps + transfer if buffering == "single" else max(steps, transfer)
+    assert isclose(price(nest, hardware, mapping, 8, 16, 24).cycles, expected)
