@@ -55,6 +55,11 @@ _ARRANGEMENTS = {
 #: Nothing happens to the elements at inference.
 _PASS = ("dropout", "feature_dropout", "alpha_dropout", "contiguous", "clone", "detach", "alias", "to", "type_as")
 
+#: Made from the shape of the operand, not from its elements.
+OF_SHAPES = frozenset(f"{name}_like" for name in ("zeros", "ones", "full", "empty")) | frozenset(
+    f"new_{name}" for name in ("zeros", "ones", "full", "empty")
+)
+
 _REDUCTIONS: Mapping[str, Literal["max", "min", "sum", "average"]] = {
     "mean": "average",
     "sum": "sum",
@@ -141,6 +146,12 @@ def _linear(tracer: Tracer, call: Call) -> Result:
 def _matmul(tracer: Tracer, call: Call) -> Result:
     a, b = call.operands
     return tracer.matmul(a, b, call.out, call.name)
+
+
+def _einsum(tracer: Tracer, call: Call) -> Result:
+    if len(call.operands) != 2:
+        raise ValueError("hwsim knows only products of two operands")
+    return tracer.einsum(call.arguments["equation"], *call.operands, call.out, call.name)
 
 
 def _matmul_and_add(tracer: Tracer, call: Call) -> Result:
@@ -239,8 +250,8 @@ def _transpose(tracer: Tracer, call: Call) -> Result:
     match call.kind:
         case "permute":
             order = [axes[axis] for axis in call.arguments["dims"]]
-        case "transpose":
-            first, second = call.arguments["dim0"], call.arguments["dim1"]
+        case "transpose" | "swapaxes" | "swapdims":
+            _, first, second = call.arguments.values()
             order = axes.copy()
             order[first], order[second] = axes[second], axes[first]
         case _:
@@ -254,6 +265,7 @@ def _same(tracer: Tracer, call: Call) -> Result:
 
 HANDLERS: dict[str, Callable[[Tracer, Call], Result]] = {
     **dict.fromkeys(("conv1d", "conv2d"), _conv),
+    "einsum": _einsum,
     "linear": _linear,
     **dict.fromkeys(("matmul", "mm", "bmm", "mv"), _matmul),
     **dict.fromkeys(("addmm", "baddbmm"), _matmul_and_add),
@@ -270,6 +282,6 @@ HANDLERS: dict[str, Callable[[Tracer, Call], Result]] = {
     **dict.fromkeys(_ARRANGEMENTS, _rearrange),
     **dict.fromkeys(("cat", "concat", "stack"), _join),
     **dict.fromkeys(("chunk", "split", "split_with_sizes", "tensor_split", "unbind"), _split),
-    **dict.fromkeys(("permute", "transpose", "t", "numpy_T"), _transpose),
+    **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "t", "numpy_T"), _transpose),
     **dict.fromkeys(_PASS, _same),
 }

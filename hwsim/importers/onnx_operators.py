@@ -140,6 +140,12 @@ def _matmul(tracer: Tracer, node: Node) -> Result:
     return tracer.matmul(a, b, node.out, node.name)
 
 
+def _einsum(tracer: Tracer, node: Node) -> Result:
+    if len(node.operands) != 2:
+        raise ValueError("hwsim knows only products of two operands")
+    return tracer.einsum(node.attributes["equation"].decode(), *node.operands, node.out, node.name)
+
+
 def _pool(tracer: Tracer, node: Node) -> Result:
     kernel = node.attributes["kernel_shape"]
     ones = [1] * len(kernel)
@@ -250,6 +256,7 @@ HANDLERS: dict[str, Callable[[Tracer, Node], Result]] = {
     "Conv": _conv,
     "Gemm": _gemm,
     "MatMul": _matmul,
+    "Einsum": _einsum,
     **dict.fromkeys(("MaxPool", "AveragePool"), _pool),
     **dict.fromkeys(("GlobalMaxPool", "GlobalAveragePool"), _global_pool),
     **dict.fromkeys(("BatchNormalization", "InstanceNormalization", "GroupNormalization"), _norm),

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hwsim.errors import Fault, SpecError
-from hwsim.importers.aten import HANDLERS, Call
+from hwsim.importers.aten import HANDLERS, OF_SHAPES, Call
 from hwsim.importers.tracer import BROKEN, Broken, Constant, Known, Result, Shape, Tracer
 from hwsim.spec.network import Network
 
@@ -85,7 +85,7 @@ def _call(tracer: Tracer, node: Any, values: Mapping[Any, Result], name: str) ->
         return _several(BROKEN, outs)
     if kind in _CHECKS:
         return BROKEN
-    if all(isinstance(operand, Constant) for operand in call.operands):
+    if kind in OF_SHAPES or all(isinstance(operand, Constant) for operand in call.operands):
         return tuple(map(Constant, outs)) if len(outs) > 1 else Constant(outs[0])
     if kind not in HANDLERS:
         tracer.fault(schema.name, name, "hwsim knows no such operator")

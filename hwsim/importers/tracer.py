@@ -166,6 +166,25 @@ class Tracer:
         heads = b.elements // (inner * columns)
         return self.add(BatchedGemm(heads, a.elements // (heads * inner), inner, columns), out, a, b, name=name)
 
+    def einsum(self, equation: str, a: Known, b: Known, out: Shape, name: str) -> Tensor:
+        """Sum of products of two operands: a matrix product once its axes are sorted into heads, rows and columns."""
+        left, _, result = equation.replace(" ", "").partition("->")
+        terms = left.split(",")
+        if len(terms) != 2 or "." in equation or any(len(set(term)) < len(term) for term in terms):
+            raise ValueError(f"einsum {equation!r}, but hwsim knows only products of two operands with named axes")
+        sizes = dict(zip("".join(terms), (*a.shape, *b.shape), strict=True))
+        first, second, wanted = set(terms[0]), set(terms[1]), set(result)
+        if not first ^ second <= wanted:
+            raise ValueError(f"einsum {equation!r} sums over an axis of one operand alone")
+
+        def size(axes: set[str]) -> int:
+            return prod(sizes[axis] for axis in axes)
+
+        heads, inner = size(first & second & wanted), size(first & second - wanted)
+        a = replace(a, shape=(heads, size(first - second), inner))
+        b = replace(b, shape=(heads, inner, size(second - first)))
+        return self.matmul(a, b, out, name)
+
     def attention(
         self, queries: Tensor, keys: Tensor, values: Tensor, mask: Known | None, causal: bool, name: str
     ) -> Tensor:
