@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
@@ -180,12 +180,18 @@ class Network:
         """Short stable name of the content: equal for equal networks, on every machine."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
-    def working_set_elements(self, order: Sequence[str] | None = None) -> int:
-        """Peak of live activations [elements].
+    @cached_property
+    def tensors(self) -> dict[str, int]:
+        """Size of every network input and layer's result, by name [elements]."""
+        sizes = {source.name: source.elements * self.batch for source in self.inputs}
+        return sizes | {layer.name: layer.output_elements for layer in self.layers}
+
+    def lifetimes(self, order: Sequence[str] | None = None) -> dict[str, tuple[int, int]]:
+        """First and last step at which each stored tensor is live.
 
         A tensor lives from the step that makes it to the last step that reads it; inputs live from the start, results
-        to the end. During a step its operands and its result are live. A view owns no storage: whoever reads it keeps
-        alive what it shows.
+        to the end. During a step its operands and its result are live. A view owns no storage: it is left out, and
+        whoever reads it keeps alive what it shows.
 
         Args:
             order: names of all layers in the order of execution; that of `layers` if not given.
@@ -197,10 +203,9 @@ class Network:
         steps = tuple(layers) if order is None else tuple(order)
         if sorted(steps) != sorted(layers):
             raise ValueError(f"{self.name}: the order must name every layer once")
-        size = {source.name: source.elements * self.batch for source in self.inputs}
-        shows = {name: {name} for name in size}  # the stored tensors that each tensor consists of
-        born = dict.fromkeys(size, 0)
-        dies = dict.fromkeys(size, 0)
+        shows = {source.name: {source.name} for source in self.inputs}  # the stored tensors that each consists of
+        born = dict.fromkeys(shows, 0)
+        dies = dict.fromkeys(shows, 0)
         for step, name in enumerate(steps):
             layer = layers[name]
             if any(source not in shows for source in layer.inputs):
@@ -209,13 +214,22 @@ class Network:
             if layer.operator.view:
                 shows[name] = stored
             else:
-                dies.update(dict.fromkeys(stored, step))
-                shows[name], size[name], born[name] = {name}, layer.output_elements, step
+                dies.update(dict.fromkeys((*stored, name), step))
+                shows[name], born[name] = {name}, step
         read = {source for layer in self.layers for source in layer.inputs}
         for name in layers.keys() - read:
             dies.update(dict.fromkeys(shows[name], len(steps) - 1))
-        change = [0] * (len(steps) + 1)
-        for name, elements in size.items():
-            change[born[name]] += elements
-            change[dies[name] + 1] -= elements
-        return max(accumulate(change))
+        return {name: (born[name], dies[name]) for name in born}
+
+    def working_set_elements(self, order: Sequence[str] | None = None) -> int:
+        """Peak of live activations [elements], by the rules and for the order of `lifetimes`."""
+        return peak(self.lifetimes(order), self.tensors)
+
+
+def peak(lifetimes: Mapping[str, tuple[int, int]], sizes: Mapping[str, int]) -> int:
+    """Largest sum of the sizes of what is live in the same step, in the unit of the sizes."""
+    change = [0] * (2 + max(last for _, last in lifetimes.values()))
+    for name, (first, last) in lifetimes.items():
+        change[first] += sizes[name]
+        change[last + 1] -= sizes[name]
+    return max(accumulate(change))
