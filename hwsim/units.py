@@ -29,17 +29,18 @@ _QUANTITY = re.compile(rf"\s*({_NUMBER})\s*(.*?)\s*")
 _AMBIGUOUS = {"K": "write Ki (1024) or k (1000)", "b": "write bit, or B for bytes"}
 
 
-def _scaled(symbol: str, prefixes: str) -> dict[str, Decimal]:
-    return {prefix + symbol: Decimal(1).scaleb(_PREFIXES[prefix]) for prefix in (*prefixes, "")}
+def _scaled(symbol: str) -> dict[str, Decimal]:
+    return {prefix + symbol: Decimal(1).scaleb(exponent) for prefix, exponent in _PREFIXES.items()}
 
 
 def _data(symbol: str, bits: int) -> dict[str, Decimal]:
-    binary = {f"{prefix}i{symbol}": Decimal(1024) ** (i + 1) for i, prefix in enumerate("KMGTP")}
-    return {unit: scale * bits for unit, scale in (_scaled(symbol, "kMGTP") | binary).items()}
+    """Only multiples: nobody means a thousandth of a byte."""
+    binary = {f"{prefix}i{symbol}": Decimal(1024) ** (i + 1) for i, prefix in enumerate("KMGTPE")}
+    return {unit: scale * bits for unit, scale in (_scaled(symbol) | binary).items() if scale >= 1}
 
 
 _BITS = _data("bit", 1) | _data("B", 8)
-_JOULES = _scaled("J", "fpnumk")
+_JOULES = _scaled("J")
 _SQUARE_METRES = {
     "nm2": Decimal("1e-18"), "um2": Decimal("1e-12"), "mm2": Decimal("1e-6"), "cm2": Decimal("1e-4"), "m2": Decimal(1),
 }  # fmt: skip
@@ -76,11 +77,11 @@ class Dimension:
 _BYTE = Decimal(8)
 DATA = Dimension("a size", "64 KiB", "B", {unit: scale / _BYTE for unit, scale in _BITS.items()})
 WIDTH = Dimension("a width", "32 bit", "bit", _BITS)
-FREQUENCY = Dimension("a frequency", "1545 MHz", "Hz", _scaled("Hz", "kMGT"))
-TIME = Dimension("a time", "5 us", "s", _scaled("s", "fpnum"))
+FREQUENCY = Dimension("a frequency", "1545 MHz", "Hz", _scaled("Hz"))
+TIME = Dimension("a time", "5 us", "s", _scaled("s"))
 ENERGY = Dimension("an energy", "0.2 pJ", "J", _JOULES)
 ENERGY_PER_BIT = Dimension("an energy per bit", "6 pJ/16bit", "J/bit", _JOULES, per=_BITS)
-POWER = Dimension("a power", "250 W", "W", _scaled("W", "fpnumkM"))
+POWER = Dimension("a power", "250 W", "W", _scaled("W"))
 AREA = Dimension("an area", "36 mm2", "m2", _SQUARE_METRES)
 _CYCLES = dict.fromkeys(("cycle", "cycles"), Decimal(1))
 CYCLES = Dimension("a number of cycles", "100 cycles", "cycles", _CYCLES, optional=True)
@@ -122,11 +123,11 @@ def _scale(text: str, dimension: Dimension) -> tuple[Decimal, str]:
         return scale, ""
     if not slash:
         raise ValueError(f"{shown(text)} lacks what it is per: write e.g. {dimension.example}")
-    count, of = re.fullmatch(r"(\d*)\s*(.*)", per, re.DOTALL).groups()  # type: ignore[union-attr]
-    size = Decimal(count or 1) * _lookup(of, dimension.per, text, dimension)
+    of = per.lstrip("0123456789")
+    size = Decimal(per[: len(per) - len(of)] or 1) * _lookup(of.strip(), dimension.per, text, dimension)
     if not size:
         raise ValueError(f"{shown(text)} divides by zero")
-    return scale / size, of
+    return scale / size, of.strip()
 
 
 def _lookup(unit: str, units: Mapping[str, Decimal], text: str, dimension: Dimension) -> Decimal:
@@ -228,7 +229,7 @@ class Bandwidth:
         return self.amount if self.per == "cycle" else self.amount / clock
 
     def __str__(self) -> str:
-        return format_si(self.amount, "B/s" if self.per == "second" else "B/cycle", digits=15)
+        return format_si(self.amount, "B/s" if self.per == "second" else "B/cycle", digits=None)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
@@ -242,7 +243,7 @@ class Bandwidth:
             raise ValueError(f"{shown(given)} is not a bandwidth: write e.g. 616 GB/s or 64 B/cycle")
 
         return core_schema.no_info_plain_validator_function(
-            read, serialization=core_schema.plain_serializer_function_ser_schema(str, when_used="json")
+            read, serialization=core_schema.plain_serializer_function_ser_schema(str)
         )
 
     @classmethod
@@ -250,28 +251,31 @@ class Bandwidth:
         return {"type": "string", "pattern": BANDWIDTH.pattern, "examples": ["616 GB/s", "64 B/cycle"]}
 
 
-def format_si(value: float, unit: str, digits: int = 3) -> str:
+def format_si(value: float, unit: str, digits: int | None = 3) -> str:
     """A number for people: `format_si(6.16e11, "B/s")` is "616 GB/s". Areas in "m2" take mm2 and um2.
 
     Args:
         value: in the base unit.
         unit: the base unit.
-        digits: significant digits.
+        digits: significant digits; None for as many as tell the number from every other.
     """
     if not math.isfinite(value) or value == 0:
         return f"{value:g} {unit}"
-    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-    step, power = (6, 2) if unit == "m2" else (3, 1)
-    known = {e * power: prefix for prefix, e in _PREFIXES.items() if power == 1 or prefix in ("n", "u", "m", "")}
-    scale = min(max(int(exponent) // step * step, min(known)), max(known))
-    number = Decimal(mantissa).scaleb(int(exponent) - scale).normalize()
+    number = Decimal(repr(float(value)) if digits is None else f"{value:.{digits - 1}e}")
+    if unit == "m2":
+        exponents = {2 * _PREFIXES[prefix]: prefix for prefix in ("n", "u", "m", "")}
+    else:
+        whole = unit.startswith(("B", "bit"))
+        exponents = {exponent: prefix for prefix, exponent in _PREFIXES.items() if exponent >= 0 or not whole}
+    exponent = max((known for known in exponents if known <= number.adjusted()), default=min(exponents))
+    number = number.scaleb(-exponent).normalize()
     text = f"{number:f}" if -7 < number.adjusted() < 16 else f"{number:e}"
-    return f"{text} {known[scale]}{unit}"
+    return f"{text} {exponents[exponent]}{unit}"
 
 
 def format_bytes(value: float, digits: int = 3) -> str:
     """A size for people in binary units: `format_bytes(5767168)` is "5.5 MiB". [B]"""
-    for prefix, scale in (("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
+    for prefix, scale in (("Ti", 1 << 40), ("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
         if abs(value) >= scale:
             return f"{value / scale:.{max(digits, len(str(int(abs(value) / scale))))}g} {prefix}B"
     return f"{value:.{max(digits, 4)}g} B"

@@ -136,7 +136,7 @@ def _other(detail: ErrorDetails) -> str:
         return str(context["error"])
     if kind in _BOUNDS:
         words, key = _BOUNDS[kind]
-        return f"must be {words} {context[key]:g}, not {shown(detail['input'])}"
+        return f"must be {words} {context[key]:.12g}, not {shown(detail['input'])}"
     if kind in ("too_short", "string_too_short"):
         return "must not be empty"
     if kind == "literal_error":  # of a mapping's key, whose input is its name
