@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
-from hwsim.importers.tracer import BROKEN, Constant, Known, Result, Shape, Tracer, flipped, pair
+from hwsim.importers.tracer import UNMODELLED, Constant, Known, Result, Shape, Tracer, flipped, pair
 from hwsim.operators.window import Padding
 from hwsim.spec.builder import Tensor
 
@@ -181,12 +181,12 @@ def _pool(tracer: Tracer, call: Call) -> Result:
         dilation=call.ints("dilation") if "dilation" in call.arguments else [1] * len(padding),
         ceil=call.arguments["ceil_mode"],
     )
-    return (made, BROKEN) if len(call.outs) > 1 else made
+    return (made, UNMODELLED) if len(call.outs) > 1 else made
 
 
 def _adaptive_pool(tracer: Tracer, call: Call) -> Result:
     made = tracer.adaptive_pool("max" if "max" in call.kind else "average", call.x, call.out, call.name)
-    return (made, BROKEN) if len(call.outs) > 1 else made
+    return (made, UNMODELLED) if len(call.outs) > 1 else made
 
 
 def _norm(tracer: Tracer, call: Call) -> Result:

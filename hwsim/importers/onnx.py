@@ -8,7 +8,7 @@ from typing import Any
 
 from hwsim.errors import Fault, SpecError
 from hwsim.importers.onnx_operators import HANDLERS, Node
-from hwsim.importers.tracer import BROKEN, Broken, Constant, Known, Shape, Tracer, Unsized
+from hwsim.importers.tracer import BROKEN, UNMODELLED, Constant, Known, Shape, Tracer, Unsized
 from hwsim.spec.builder import Tensor
 from hwsim.spec.network import Network
 
@@ -182,7 +182,7 @@ def _convert(
     if missing:
         return refuse(f"reads {missing[0]}, which no earlier node makes")
     inputs = tuple(values[source] if source else None for source in node.input)
-    if any(isinstance(value, Broken) for value in inputs):
+    if tracer.blocked(kind, name, inputs):
         return broken
     outs = [shapes.get(result) for result in node.output]
     if any(attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for attribute in node.attribute):
@@ -198,4 +198,5 @@ def _convert(
         made = HANDLERS[kind](tracer, Node(kind, name, inputs, attributes, tuple(outs), opset))
     except ValueError as error:
         return refuse(str(error))
-    return [*made, *broken][: len(node.output)] if isinstance(made, tuple) else [made, *broken[1:]]
+    made = made if isinstance(made, tuple) else (made,)
+    return [*made, *[UNMODELLED] * (len(node.output) - len(made))]

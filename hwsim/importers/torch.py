@@ -10,7 +10,7 @@ from typing import Any
 
 from hwsim.errors import Fault, SpecError
 from hwsim.importers.aten import HANDLERS, OF_SHAPES, Call
-from hwsim.importers.tracer import BROKEN, Broken, Constant, Known, Result, Shape, Tracer
+from hwsim.importers.tracer import BROKEN, Constant, Known, Result, Shape, Tracer
 from hwsim.spec.network import Network
 
 #: Checks that leave no value behind.
@@ -81,7 +81,7 @@ def _call(tracer: Tracer, node: Any, values: Mapping[Any, Result], name: str) ->
     kind = schema.name.partition("::")[2]
     kind = kind if kind.endswith("__") else kind.rstrip("_")
     call = Call(kind, name, arguments, outs)
-    if any(isinstance(operand, Broken) for operand in call.operands):
+    if tracer.blocked(schema.name, name, call.operands):
         return _several(BROKEN, outs)
     if kind in _CHECKS:
         return BROKEN

@@ -56,11 +56,15 @@ class Unsized(Constant):
         raise ValueError("the shape of a constant operand cannot be inferred")
 
 
+@dataclass(frozen=True)
 class Broken(Constant):
-    """Stands for what an operator at fault would have made, so that its readers are not at fault too."""
+    """Stands for what hwsim cannot say. To read it is a fault for that reason; without one the fault is already noted."""
+
+    reason: str = ""
 
 
 BROKEN = Broken(())
+UNMODELLED = Broken((), "a further result of an operator that hwsim does not model")
 
 #: What a value of the graph stands for.
 Known = Tensor | Constant
@@ -109,6 +113,13 @@ class Tracer:
     def fault(self, operator: str, node: str, message: str) -> None:
         """Note what cannot be imported; `finish` raises all at once."""
         self.faults.append(Fault(message, file=self.file, field=f"{operator} in layer {node}"))
+
+    def blocked(self, operator: str, node: str, operands: Iterable[object]) -> bool:
+        """An operand is broken, so that nothing can be said of the node; notes a fault where none is noted yet."""
+        broken = [operand for operand in operands if isinstance(operand, Broken)]
+        for reason in {operand.reason for operand in broken if operand.reason}:
+            self.fault(operator, node, f"reads {reason}")
+        return bool(broken)
 
     def add(self, operator: Operator, out: Shape, *operands: Tensor, name: str) -> Tensor:
         """A layer, under a name that is free."""
@@ -299,6 +310,9 @@ class Tracer:
         Raises:
             SpecError: all faults noted.
         """
+        outputs = tuple(outputs)
+        for reason in {value.reason for value in outputs if isinstance(value, Broken) and value.reason}:
+            self.faults.append(Fault(f"the model returns {reason}", file=self.file))
         results = {value.source for value in outputs if isinstance(value, Tensor)}
         if not self.faults and not results - {source.name for source in self.builder.inputs}:
             self.faults.append(Fault("no output depends on an input", file=self.file))

@@ -28,12 +28,13 @@ def positions(image: Pair, kernel: Pair, stride: Pair, padding: Padding, dilatio
     for axis in (0, 1):
         padded = image[axis] + padding[axis] + padding[axis + 2]
         reach = dilation[axis] * (kernel[axis] - 1) + 1
-        if reach > padded:
-            raise ValueError(f"a window of {reach} does not fit into {padded} elements")
-        count = -(-(padded - reach) // stride[axis]) if ceil else (padded - reach) // stride[axis]
-        if ceil and count * stride[axis] >= image[axis] + padding[axis]:
+        slack = padded - reach
+        count = 1 + (-(-slack // stride[axis]) if ceil else slack // stride[axis])
+        if ceil and (count - 1) * stride[axis] >= image[axis] + padding[axis]:
             count -= 1
-        counts.append(count + 1)
+        if count < 1:
+            raise ValueError(f"a window of {reach} does not fit into {padded} elements")
+        counts.append(count)
     return counts[0], counts[1]
 
 
