@@ -15,6 +15,7 @@ from hwsim.datapaths import STYLES, DatapathStyle
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
 from hwsim.operators.nest import DIMENSIONS, LoopNest, Operand
 from hwsim.spec.hardware import Axis, Hardware, Level, Memory, VectorUnit
+from hwsim.units import Bandwidth
 
 #: Most multiply-accumulates of a nest, and most temporal iterations of a mapping.
 MACS, STEPS = 144, 600
@@ -135,3 +136,61 @@ def mappings(
             for i, level in enumerate(hardware.levels)
         )
     )
+
+
+@st.composite
+def tiny_problems(draw: st.DrawFn) -> tuple[LoopNest, Hardware]:
+    """A layer with few loops, and a chip on which they have few mappings; every resource may be the scarce one.
+
+    Capacities, ports, word energies, dataflow constraints and fan-outs are drawn; operands are 8 bits, sums 16.
+    """
+    dims = draw(st.permutations("KCPRNG"))[: draw(st.integers(1, 3))]
+    sizes = {dim: draw(st.sampled_from((2, 3, 4, 5, 6) if len(dims) < 3 else (2, 3))) for dim in dims}
+    nest = LoopNest(**sizes, stride=(draw(st.integers(1, 2)), 1))
+    depth = draw(st.sampled_from((2, 3) if len(dims) < 3 else (2,)))
+    fanned = draw(st.integers(-1, depth - 1))
+    levels = [draw(_tiny_levels(f"level{i}", outermost=i == 0, fanned=i == fanned)) for i in range(depth)]
+    return nest, chip(*levels, datapath=one_mac(accumulator=16))
+
+
+@st.composite
+def _tiny_levels(draw: st.DrawFn, name: str, outermost: bool, fanned: bool) -> Level:
+    some = st.one_of(st.just(set(Operand)), st.sets(st.sampled_from(Operand)))
+    kept = set(Operand) if outermost else draw(some)
+    optional = set() if outermost else draw(st.one_of(st.just(set()), some)) & kept
+    rate = st.sampled_from((0.5, 1.0, 2.0, 8.0)).map(lambda amount: Bandwidth(amount, "cycle"))
+    ports = draw(
+        st.one_of(
+            st.just({}),
+            st.fixed_dictionaries({"bandwidth": rate}),
+            st.fixed_dictionaries({"read_bandwidth": rate, "write_bandwidth": rate}),
+        )
+    )
+    memory: dict[str, Any] = {
+        "name": f"memory of {name}",
+        "keeps": [o for o in Operand if o in kept],
+        "optional": [o for o in Operand if o in optional],
+        "size": None if outermost else draw(st.sampled_from((None, 4.0, 16.0, 32.0, 64.0))),
+        "energy": {way: draw(st.integers(0, 20)) / 8 for way in ("read", "write")},
+        "buffering": draw(st.sampled_from(("double", "streaming", "single"))),
+    }
+    dims = st.one_of(st.just(set(DIMENSIONS)), st.sets(st.sampled_from(DIMENSIONS), min_size=3))
+    unrolled = draw(dims)
+    axis = Axis(
+        name="X",
+        size=draw(st.integers(2, 4)),
+        dims=tuple(d for d in DIMENSIONS if d in unrolled),
+        multicast=draw(st.booleans()),
+        reduction=draw(st.booleans()),
+    )
+    restricted = draw(st.sampled_from(("", "", "loops", "stationary", "tile")))
+    fields: dict[str, Any] = {}
+    if restricted == "loops" and not outermost:
+        loops = draw(dims)
+        fields = {"loops": tuple(d for d in DIMENSIONS if d in loops)}
+    elif restricted == "stationary":
+        fields = {"stationary": (draw(st.sampled_from(Operand)),)}
+    elif restricted == "tile" and not outermost:
+        fields = {"tile": {draw(st.sampled_from("KCPR")): draw(st.sampled_from(("full", 1, 2)))}}
+    memories = (Memory.model_validate(memory | ports),) if kept else ()
+    return Level(name=name, memories=memories, fanout=(axis,) if fanned else (), **fields)
