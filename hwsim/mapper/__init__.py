@@ -16,7 +16,7 @@ from hwsim.spec.hardware import Hardware
 Objective = Literal["latency", "energy", "edp"]
 
 #: Partial mappings that a search looks at before it settles for a gap.
-EFFORT = 2e8
+EFFORT = 5e7
 
 
 def map_layer(

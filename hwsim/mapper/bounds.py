@@ -69,16 +69,19 @@ class Bounds:
         self.fixed = Cost(np.float64(0), tuple(np.float64(0) for _ in self.ports))
         self.links = self._links()
 
-    def crossing(self, level: int) -> Cost:
-        """Least cost of the links that pass a level by on their way to the datapath."""
+    def compulsory(self, links: Sequence[Link]) -> Cost:
+        """Cost of links that every word crosses once, or as often as no sharing below the parent could spare it."""
         energy, ports = 0.0, np.zeros(len(self.ports))
         ones = [np.ones(1, dtype=np.int64)] * len(self.space.dims)
         counts = [np.array([float(size)]) for size in self.space.sizes]
-        for link in self.links:
-            if link.parent < level and link.child is None:
+        for link in links:
+            if link.child is None:
                 cost = self._sum([link], ones, counts, None, None)
-                energy += float(cost.energy[0])
-                ports += [float(port[0]) for port in cost.ports]
+            else:
+                words = np.full(1, float(self.space.problem.nest.elements(link.operand)))
+                cost = self._link(link, words, words, 1.0)
+            energy += float(np.sum(cost.energy))
+            ports += [float(np.sum(port)) for port in cost.ports]
         return Cost(np.float64(energy), tuple(np.float64(p) for p in ports))
 
     def into(
@@ -208,7 +211,8 @@ class Bounds:
             else:
                 groups = np.maximum(visits / _product(unrolled[i] for i in free), 1.0)
             full = self._link(link, one * groups, each * visits, groups)
-            energy, ports = energy + full.energy, [a + b for a, b in zip(ports, full.ports, strict=True)]
+            energy = energy + full.energy
+            ports = [a + b if _matters(b) else a for a, b in zip(ports, full.ports, strict=True)]
             if link.child is None:
                 continue  # the datapath keeps nothing, so nothing is spared
             fewest: Floats | float = 1.0
@@ -220,7 +224,10 @@ class Bounds:
                 fewest = np.where(moved, _product(outside[i] for i in free), 1.0)
             spared = self._link(link, one * fewest, each * fewest * receivers, fewest)
             best_energy = np.maximum(best_energy, full.energy - spared.energy)
-            best_ports = [np.maximum(b, f - s) for b, f, s in zip(best_ports, full.ports, spared.ports, strict=True)]
+            best_ports = [
+                np.maximum(b, f - s) if _matters(f) else b
+                for b, f, s in zip(best_ports, full.ports, spared.ports, strict=True)
+            ]
         return Cost(
             np.asarray(energy - best_energy, dtype=np.float64),
             tuple(np.asarray(p - b, dtype=np.float64) for p, b in zip(ports, best_ports, strict=True)),
@@ -231,8 +238,8 @@ class Bounds:
         if link.operand is Operand.OUTPUTS:
             below = np.maximum(self.space.problem.nest.elements(link.operand) * groups - link.start, 0.0)
         return Cost(
-            above * link.above.energy + below * link.below.energy,
-            tuple(above * a + below * b for a, b in zip(link.above.ports, link.below.ports, strict=True)),
+            _weighted(above, link.above.energy, below, link.below.energy),
+            tuple(_weighted(above, a, below, b) for a, b in zip(link.above.ports, link.below.ports, strict=True)),
         )
 
     def _elements(
@@ -311,6 +318,17 @@ def _most_beyond(size: int, reach: int, pieces: Floats) -> Floats:
     longest = np.where(pieces > 1, np.ceil(size / np.maximum(pieces - 1, 1)) - 1, size)
     most = np.minimum(size - reach, size - reach * (pieces - 1))
     return np.where(longest > reach, np.maximum(most, 0.0), 0.0)
+
+
+def _weighted(above: Floats | float, a: float, below: Floats | float, b: float) -> Floats | float:
+    """above * a + below * b, sparing arrays what is multiplied by zero."""
+    if not a:
+        return below * b if b else 0.0
+    return above * a + below * b if b else above * a
+
+
+def _matters(cost: Floats | float) -> bool:
+    return not isinstance(cost, float) or cost != 0.0
 
 
 def _product(factors: Iterable[Floats]) -> Floats | float:

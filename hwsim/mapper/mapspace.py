@@ -106,18 +106,22 @@ class Mapspace:
             thin: the tiles below are single elements, so that only the smallest bound of each count is worth having.
         """
         axes = self.problem.levels[level].fanout
-        choices = [list(_axis_bounds(axis, self.dims, self.sizes, thin)) for axis in axes]
-        ways: dict[tuple[bytes, ...], Ints] = {}
-        for pick in product(*choices):
-            bounds = np.array(pick, dtype=np.int64).reshape(len(axes), len(self.dims))
-            key = tuple(
-                bounds[[a for a, axis in enumerate(axes) if (axis.multicast, axis.reduction) == ability]]
-                .prod(axis=0)
-                .tobytes()
-                for ability in sorted({(axis.multicast, axis.reduction) for axis in axes})
-            )
-            ways.setdefault(key, bounds)
-        return Unrollings(np.array(list(ways.values()), dtype=np.int64).reshape(len(ways), len(axes), len(self.dims)))
+        bounds = np.ones((1, 0, len(self.dims)), dtype=np.int64)
+        for axis in axes:
+            more = _axis_bounds(axis, self.dims, self.sizes, thin)
+            left, right = np.divmod(np.arange(len(bounds) * len(more)), len(more))
+            bounds = np.concatenate([bounds[left], more[right][:, None, :]], axis=1)
+        # Which axis a dimension sits on matters only as far as the axes' abilities differ.
+        factors = [
+            bounds[:, [a for a, axis in enumerate(axes) if (axis.multicast, axis.reduction) == ability]].prod(axis=1)
+            for ability in sorted({(axis.multicast, axis.reduction) for axis in axes})
+        ]
+        key = np.zeros(len(bounds), dtype=np.int64)
+        for factor in factors:
+            for column in range(len(self.dims)):
+                key = key * (int(factor[:, column].max()) + 1) + factor[:, column]
+        _, first = np.unique(key, return_index=True)
+        return Unrollings(bounds[np.sort(first)])
 
 
 def mapspaces(problem: Problem) -> list[Mapspace]:
@@ -136,24 +140,19 @@ def tile_counts(size: int) -> Ints:
     return np.unique(-(-size // np.arange(1, size + 1)))
 
 
-def _axis_bounds(axis: Axis, dims: tuple[str, ...], sizes: Ints, thin: bool) -> Iterator[tuple[int, ...]]:
-    """Every way to share one axis among the dimensions it allows."""
-    allowed = [dim in axis.dims for dim in dims]
-
-    def share(index: int, room: int) -> Iterator[tuple[int, ...]]:
-        if index == len(dims):
-            yield ()
-            return
-        most = min(room, int(sizes[index])) if allowed[index] else 1
-        bounds: Iterator[int] = iter(range(1, most + 1))
+def _axis_bounds(axis: Axis, dims: tuple[str, ...], sizes: Ints, thin: bool) -> Ints:
+    """Every way to share one axis among the dimensions it allows: shape [ways, dims]."""
+    ways = np.ones((1, 0), dtype=np.int64)
+    used = np.ones(1, dtype=np.int64)
+    for dim, size in zip(dims, sizes, strict=True):
+        most = min(axis.size, int(size)) if dim in axis.dims else 1
+        bounds = np.arange(1, most + 1)
         if thin:
-            size = int(sizes[index])
-            bounds = iter(sorted({-(-size // int(n)) for n in tile_counts(size)} & set(range(1, most + 1))))
-        for bound in bounds:
-            for rest in share(index + 1, room // bound):
-                yield (bound, *rest)
-
-    yield from share(0, axis.size)
+            bounds = np.intersect1d(bounds, -(-int(size) // tile_counts(int(size))))
+        row, pick = np.nonzero(used[:, None] * bounds[None, :] <= axis.size)
+        ways = np.concatenate([ways[row], bounds[pick, None]], axis=1)
+        used = used[row] * bounds[pick]
+    return ways
 
 
 def space_size(spaces: list[Mapspace]) -> int:

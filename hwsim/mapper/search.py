@@ -9,7 +9,7 @@ the grid of tile counts. A partial mapping whose bound is no better than the bes
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -20,7 +20,7 @@ from hwsim.cost.capacity import occupancy
 from hwsim.cost.cycles import cycles
 from hwsim.cost.energy import access_energy, leakage_power, mac_energy
 from hwsim.cost.traffic import NestArrays, PricedLoop, flows, footprint
-from hwsim.mapper.bounds import Bounds, Floats
+from hwsim.mapper.bounds import Bounds, Cost, Floats
 from hwsim.mapper.mapspace import Ints, Mapspace, Unrollings
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
 from hwsim.operators.nest import DIMENSIONS, RELEVANT, Operand
@@ -81,6 +81,23 @@ class _Crossed:
     ports: Floats
 
 
+@dataclass(frozen=True)
+class _Outside:
+    """Costs outside a level's tile, over a grid of tile counts.
+
+    Args:
+        energy, time: with a tile of exactly these counts at the level; infinite where it does not fit.
+        least_energy, least_time: minimised over all tiles that contain one of these counts.
+        whole: the grid has one point, the whole nest.
+    """
+
+    energy: Floats
+    time: Floats
+    least_energy: Floats
+    least_time: Floats
+    whole: bool
+
+
 @dataclass
 class Found:
     """Best mapping so far, shared by the mapspaces of one problem."""
@@ -110,40 +127,55 @@ class Search:
         self.counts = [space.counts(i) for i in range(len(space.dims))]
         self.shape = tuple(len(c) for c in self.counts)
         self._unrollings: dict[int, Unrollings] = {}
-        self.passing = [self.bounds.crossing(level) for level in range(self.depth)]
+        self._reach: dict[int, list[list[Ints]]] = {}
+        self.passing = [self._passing(level) for level in range(self.depth)]
         self.outside = self._outside()
+
+    def _passing(self, level: int) -> Cost:
+        """Least cost of the links that pass a level by on their way to the datapath, and at the ports also of those
+        that end at it or outside: whatever a memory does for one level it does on top of its work for the other."""
+        links = self.bounds.links
+        by = self.bounds.compulsory([link for link in links if link.parent < level and link.child is None])
+        outside = self.bounds.compulsory([link for link in links if link.child is not None and link.child <= level])
+        return Cost(by.energy, tuple(a + b for a, b in zip(by.ports, outside.ports, strict=True)))
 
     # -- what lies outside a tile ------------------------------------------------------------------------------------
 
-    def _outside(self) -> dict[int, tuple[Floats, Floats, Floats, Floats]]:
-        """For every level and every cut of the nest into tiles: least cost of all levels outside.
-
-        Returns:
-            by level: (energy, time) with a tile of exactly these counts at that level, infinite where none fits, and
-            the same minimised over all tiles that contain it.
-        """
-        grids: dict[int, tuple[Floats, Floats, Floats, Floats]] = {}
-        energy = np.zeros((1,) * len(self.shape))
-        time = np.zeros((1,) * len(self.shape))
-        counts = [self._on_axis(i, c.astype(np.float64)) for i, c in enumerate(self.counts)]
-        tiles = [self._on_axis(i, -(-int(self.sizes[i]) // c)) for i, c in enumerate(self.counts)]
+    def _outside(self) -> dict[int, _Outside]:
+        """For every level and every cut of the nest into tiles: least cost of all levels outside."""
+        grids: dict[int, _Outside] = {}
+        energy: Floats = np.zeros((1,) * len(self.shape))
+        time: Floats = np.zeros((1,) * len(self.shape))
         for level in range(1, self.depth):
-            known = level == 1 and not self.problem.levels[0].fanout
-            crossing = self.bounds.into(level, tiles, counts, alone=known)
-            here_energy = np.broadcast_to(crossing.energy + energy, self.shape).copy()
-            here_time = time
-            for port, fixed in zip(crossing.ports, self.bounds.fixed.ports, strict=True):
-                here_time = np.maximum(here_time, port + fixed)
-            here_time = np.broadcast_to(here_time, self.shape).copy()
+            alone = level == 1 and not self.problem.levels[0].fanout
+            whole = self._holds_everything(level)
+            counts = [self._on_axis(i, c[: 1 if whole else None]) for i, c in enumerate(self.counts)]
+            tiles = [-(-int(size) // count) for size, count in zip(self.sizes, counts, strict=True)]
+            shape = np.broadcast_shapes(*(np.shape(tile) for tile in tiles))
+            crossing = self.bounds.into(level, tiles, [count.astype(np.float64) for count in counts], alone=alone)
             fits = self._fits(level, tiles)
-            here_energy[~fits] = np.inf
-            here_time[~fits] = np.inf
-            energy, time = here_energy.copy(), here_time.copy()
-            for axis in range(len(self.shape)):
-                np.minimum.accumulate(energy, axis=axis, out=energy)
-                np.minimum.accumulate(time, axis=axis, out=time)
-            grids[level] = (here_energy, here_time, energy, time)
+            here_energy = np.where(fits, crossing.energy + energy[tuple(slice(n) for n in shape)], np.inf)
+            here_time = time[tuple(slice(n) for n in shape)]
+            rest = self.bounds.compulsory([link for link in self.bounds.links if link.child != level])
+            for port, other, fixed in zip(crossing.ports, rest.ports, self.bounds.fixed.ports, strict=True):
+                here_time = np.maximum(here_time, port + (other + fixed))
+            here_time = np.where(fits, here_time, np.inf)
+            energy, time = here_energy, here_time
+            if not whole:
+                energy, time = energy.copy(), time.copy()
+                for axis in range(len(self.shape)):
+                    np.minimum.accumulate(energy, axis=axis, out=energy)
+                    np.minimum.accumulate(time, axis=axis, out=time)
+            grids[level] = _Outside(here_energy, here_time, energy, time, whole)
+            energy, time = np.broadcast_to(energy, self.shape), np.broadcast_to(time, self.shape)
         return grids
+
+    def _holds_everything(self, level: int) -> bool:
+        """Whether the whole nest fits a level that nothing is unrolled above. Then no smaller tile is better there:
+        every operand comes in once, and the loops inside have all the freedom that loops outside could have."""
+        if any(above.fanout for above in self.problem.levels[:level]) or not self.space.looped(level).all():
+            return False
+        return bool(self._fits(level, [np.array([size]) for size in self.sizes]).all())
 
     def _on_axis(self, index: int, values: NDArray[np.generic]) -> NDArray[np.generic]:
         shape = [1] * len(self.shape)
@@ -204,7 +236,7 @@ class Search:
             rows = rows.rows(self._alive(rows.value))
             if not len(rows):
                 return
-            if self.found.looked > self.effort:
+            if self.found.looked > self.effort and self.found.mapping is not None:
                 self.found.open_bound = min(self.found.open_bound, float(rows.value[0]))
                 return
             yield rows
@@ -223,46 +255,57 @@ class Search:
     def _unroll(self, partial: Partial, level: int, beam: int | None) -> Iterator[Partial]:
         """Add the spatial loops of a level's fan-out."""
         ways = self._ways(level)
-        count = -(-self.sizes // partial.tile)
-        room = prod(above.instances_below for above in self.problem.levels[:level])
+        counts, member = np.unique(-(-self.sizes // partial.tile), axis=0, return_inverse=True)
+        member = member.ravel()
+        passing = self.passing[level].energy
+        inner = partial.inner.astype(np.float64).prod(axis=1)
         kept: list[Partial] = []
-        step = max(1, CHUNK // max(1, len(ways) * len(self.sizes)))
-        for first in range(0, len(partial), step):
-            rows = partial.rows(slice(first, first + step))
-            pair = count[first : first + step, None, :]
-            factor = ways.factor[None, :, :]
-            left = -(-pair // factor)
-            useful = (factor == -(-pair // left)).all(axis=2)
-            row, way = np.nonzero(useful)
-            self.found.looked += len(row)
-            if not len(row):
-                continue
-            kept.append(self._unrolled(rows, row, ways, way, level, left[row, way], room))
+        for number, count in enumerate(counts):
+            mine = np.nonzero(member == number)[0]
+            left = -(-count // ways.factor)
+            useful = np.nonzero((ways.factor == -(-count // left)).all(axis=1))[0]
+            left = left[useful]
+            outside_energy, outside_time = self._outside_of(level, left)
+            steps = self._compute(inner[mine, None], left.astype(np.float64).prod(axis=1)[None, :], level)
+            rough = self._bound(
+                partial.energy[mine, None] + passing + outside_energy,
+                np.maximum(steps, outside_time),
+                partial.series[mine, None],
+            )
+            self.found.looked += rough.size
+            row, pick = np.nonzero(self._alive(rough))
+            for first in range(0, len(row), CHUNK):
+                some = slice(first, first + CHUNK)
+                way = pick[some]
+                kept.append(
+                    self._unrolled(
+                        partial.rows(mine[row[some]]), level, useful[way], steps[row[some], way],
+                        outside_energy[way], outside_time[way],
+                    )
+                )  # fmt: skip
         if kept:
             yield from self._best(_join(kept), beam)
 
+    def _compute(self, inner: Floats, left: Floats, level: int) -> Floats:
+        """Least compute time [cycles] with so many iterations inside a boundary and so many tiles left outside it."""
+        room = max(1, prod(above.instances_below for above in self.problem.levels[:level]))
+        return inner * np.maximum(left / room, 1.0) * (self.correction / self.problem.mode.rate)
+
     def _unrolled(
-        self, rows: Partial, row: NDArray[np.int64], ways: Unrollings, way: NDArray[np.int64], level: int,
-        left: Ints, room: int,
-    ) -> Partial:  # fmt: skip
-        factor = ways.factor[way]
-        tiles = tuple(t[row] for t in rows.tiles)
-        spread = (*(w[row] for w in rows.ways), way)
-        outside = np.ones((1, len(self.sizes))) if level == 0 else None
-        energy, ports = rows.energy[row], rows.ports[row]
-        crossed = self._out_of(level, tiles, spread, outside)
-        tile = rows.tile[row]
-        tile = tile * factor
-        inner = rows.inner[row]
-        steps = (inner * left).astype(np.float64).prod(axis=1) / max(room, 1)
-        steps = np.maximum(steps, inner.astype(np.float64).prod(axis=1)) * self.correction / self.problem.mode.rate
-        passing = self.passing[level]
-        time = self._time(ports + crossed.ports, steps, level)
-        outside_energy, outside_time = self._outside_of(level, left)
-        value = self._bound(
-            energy + crossed.energy + passing.energy + outside_energy, np.maximum(time, outside_time), rows.series[row]
+        self, rows: Partial, level: int, way: Ints, steps: Floats, outside_energy: Floats, outside_time: Floats
+    ) -> Partial:
+        """Partial mappings with one more fan-out unrolled, `way` by `way`."""
+        spread = (*rows.ways, way)
+        outside = np.ones((1, len(self.sizes)), dtype=np.int64) if level == 0 else None
+        crossed = self._out_of(level, rows.tiles, spread, outside)
+        time = np.maximum(self._time(rows.ports + crossed.ports, steps, level), outside_time)
+        energy = rows.energy + crossed.energy + self.passing[level].energy + outside_energy
+        return replace(
+            rows,
+            tile=rows.tile * self._ways(level).factor[way],
+            value=self._bound(energy, time, rows.series),
+            ways=spread,
         )
-        return Partial(tile, inner, energy, ports, rows.series[row], value, tiles, spread)
 
     def _out_of(self, level: int, tiles: tuple[Ints, ...], ways: tuple[Ints, ...], outside: Ints | None) -> _Crossed:
         """Lower bound of what crosses from a level to each of its children, inner tiles and unrollings known.
@@ -301,80 +344,108 @@ class Search:
         """Least cost outside a boundary that leaves so many tiles."""
         if level == 0:
             return np.zeros(len(left)), np.zeros(len(left))
-        index = tuple(np.searchsorted(self.counts[i], left[:, i]) for i in range(len(self.sizes)))
-        _, _, energy, time = self.outside[level]
-        return energy[index], time[index]
+        grid = self.outside[level]
+        index = tuple(self._place(left).T) if not grid.whole else (np.zeros(len(left), dtype=np.int64),) * len(self.shape)
+        return grid.least_energy[index], grid.least_time[index]
+
+    def _place(self, counts: Ints) -> Ints:
+        """Position of tile counts on every axis of the grids, shape [rows, dims]."""
+        return np.stack([np.searchsorted(self.counts[i], counts[:, i]) for i in range(len(self.shape))], axis=1)
+
+    def _reachable(self, level: int) -> list[list[Ints]]:
+        """For every dimension and position inside a level's loops: positions that one loop bound can lead to outside."""
+        if level not in self._reach:
+            looped = self.space.looped(level)
+            table: list[list[Ints]] = []
+            for i, counts in enumerate(self.counts):
+                bound = -(-counts[:, None] // counts[None, :])
+                fits = (-(-counts[:, None] // bound) == counts[None, :]) & (looped[i] | (bound == 1))
+                if self.outside[level].whole:
+                    fits[:, 1:] = False
+                table.append([np.nonzero(row)[0] for row in fits])
+            self._reach[level] = table
+        return self._reach[level]
 
     def _tile(self, partial: Partial, level: int, beam: int | None) -> Iterator[Partial]:
         """Add the temporal loops of a level: choose the tile that it keeps."""
-        grid_energy, grid_time, _, _ = self.outside[level]
-        floor_energy, floor_series = float(partial.energy.min()), float(partial.series.min())
-        value = self._bound(
-            grid_energy + floor_energy + self.passing[level].energy, grid_time, np.float64(floor_series)
-        )
-        places = np.nonzero(self._alive(value).ravel())[0]
-        order = np.argsort(value.ravel()[places], kind="stable")
-        places = places[order]
-        if beam is not None:
-            places = places[: 64 * beam]
-        index = np.unravel_index(places, self.shape)
-        outer = np.stack([self.counts[i][index[i]] for i in range(len(self.sizes))], axis=1)
-        energy_here, time_here = grid_energy.ravel()[places], grid_time.ravel()[places]
-        step = max(1, CHUNK // max(1, len(partial)))
+        grid, reach = self.outside[level], self._reachable(level)
+        left = self._place(-(-self.sizes // partial.tile))
+        groups, member = np.unique(left, axis=0, return_inverse=True)
+        member = member.ravel()
+        passing = self.passing[level].energy
+        rows: list[Ints] = []
+        outer: list[Ints] = []
         kept: list[Partial] = []
-        size = 0
-        for first in range(0, len(places), step):
-            block = slice(first, first + step)
-            made = self._tiled(partial, level, outer[block], energy_here[block], time_here[block])
-            if made is None:
+        pairs = size = 0
+
+        def flush() -> None:
+            nonlocal pairs, size
+            made = self._tiled(partial, level, np.concatenate(rows), np.concatenate(outer)) if rows else None
+            rows.clear()
+            outer.clear()
+            pairs = 0
+            if made is not None:
+                kept.append(made)
+                size += len(made)
+
+        for number, place in enumerate(groups):
+            mine = np.nonzero(member == number)[0]
+            box = np.ix_(*(reach[i][position] for i, position in enumerate(place)))
+            energy, time = grid.energy[box], grid.time[box]
+            floor = np.float64(partial.energy[mine].min())
+            value = self._bound(energy + floor + passing, time, np.float64(partial.series[mine].min()))
+            self.found.looked += value.size
+            good = np.nonzero(self._alive(value).ravel())[0]
+            if beam is not None and len(good) > beam:
+                good = good[np.argsort(value.ravel()[good], kind="stable")[:beam]]
+            if not len(good):
                 continue
-            kept.append(made)
-            size += len(made)
+            where = np.unravel_index(good, value.shape)
+            picks = np.stack([self.counts[i][box[i].ravel()[where[i]]] for i in range(len(self.shape))], axis=1)
+            at = np.ravel_multi_index(where, value.shape)
+            rough = self._bound(
+                partial.energy[mine, None] + passing + energy.ravel()[None, at],
+                time.ravel()[None, at] + np.zeros((len(mine), 1)),
+                partial.series[mine, None],
+            )
+            row, pick = np.nonzero(self._alive(rough))
+            rows.append(mine[row])
+            outer.append(picks[pick])
+            pairs += len(row)
+            self.found.looked += rough.size
+            if pairs > CHUNK >> 2:
+                flush()
             if beam is None and size > 1 << 16:
                 yield from self._best(_join(kept), beam)
                 kept, size = [], 0
+        flush()
         if kept:
             yield from self._best(_join(kept), beam)
 
-    def _tiled(
-        self, partial: Partial, level: int, outer: Ints, energy_here: Floats, time_here: Floats
-    ) -> Partial | None:
-        """Pairs of partial mapping and tile counts that a chain of loops can reach and the memories can hold."""
-        left = -(-self.sizes // partial.tile)
-        rough = self._bound(
-            partial.energy[:, None] + self.passing[level].energy + energy_here[None, :], time_here[None, :] + np.zeros((len(partial), 1)),
-            partial.series[:, None],
-        )  # fmt: skip
-        possible = self._alive(rough)
-        self.found.looked += possible.size
-        looped = self.space.looped(level)
-        for i in range(len(self.sizes)):
-            fewer, more = outer[None, :, i], left[:, i, None]
-            bound = -(-more // fewer)
-            possible &= (-(-more // bound) == fewer) & (looped[i] | (bound == 1))
-        row, pick = np.nonzero(possible)
-        if not len(row):
-            return None
-        bound = -(-left[row] // outer[pick])
+    def _tiled(self, partial: Partial, level: int, row: Ints, outer: Ints) -> Partial | None:
+        """Partial mappings with their next tile, `outer` many of them; none where the memories cannot hold it."""
+        bound = -(-(-(-self.sizes // partial.tile[row])) // outer)
         tile = partial.tile[row] * bound
         clipped = np.minimum(tile, self.sizes)
         good = self._fits(level, _columns(clipped))
-        row, pick, bound, tile, clipped = (x[good] for x in (row, pick, bound, tile, clipped))
+        row, outer, bound, tile, clipped = (x[good] for x in (row, outer, bound, tile, clipped))
         if not len(row):
             return None
         tiles = tuple(t[row] for t in partial.tiles)
         ways = tuple(w[row] for w in partial.ways)
-        crossed = self._out_of(level, tiles, ways, outer[pick])
+        crossed = self._out_of(level, tiles, ways, outer)
         energy, ports = partial.energy[row] + crossed.energy, partial.ports[row] + crossed.ports
         inner = partial.inner[row] * bound
-        room = max(1, prod(above.instances_below for above in self.problem.levels[:level]))
-        steps = (inner * outer[pick]).astype(np.float64).prod(axis=1) / room
-        steps = np.maximum(steps, inner.astype(np.float64).prod(axis=1)) * self.correction / self.problem.mode.rate
-        time = np.maximum(self._time(ports, steps, level), time_here[pick])
+        steps = self._compute(
+            inner.astype(np.float64).prod(axis=1), outer.astype(np.float64).prod(axis=1), level
+        )
+        grid = self.outside[level]
+        place = tuple(np.zeros_like(outer.T)) if grid.whole else tuple(self._place(outer).T)
+        time = np.maximum(self._time(ports, steps, level), grid.time[place])
         series = partial.series[row]
         if level == self.depth - 1 and self.problem.hardware.fill_and_drain:
             series = series + self._first_wave(clipped)
-        value = self._bound(energy + self.passing[level].energy + energy_here[pick], time, series)
+        value = self._bound(energy + self.passing[level].energy + grid.energy[place], time, series)
         return Partial(tile, inner, energy, ports, series, value, (*tiles, tile), ways)
 
     def _first_wave(self, tile: Ints) -> Floats:
