@@ -53,7 +53,18 @@ _ARRANGEMENTS = {
 }
 
 #: Nothing happens to the elements at inference.
-_PASS = ("dropout", "feature_dropout", "alpha_dropout", "contiguous", "clone", "detach", "alias", "to", "type_as")
+_PASS = (
+    "dropout",
+    "feature_dropout",
+    "alpha_dropout",
+    "contiguous",
+    "clone",
+    "detach",
+    "alias",
+    "to",
+    "_to_copy",
+    "type_as",
+)
 
 #: Made from the shape of the operand, not from its elements.
 OF_SHAPES = frozenset(f"{name}_like" for name in ("zeros", "ones", "full", "empty")) | frozenset(
@@ -254,6 +265,8 @@ def _transpose(tracer: Tracer, call: Call) -> Result:
             _, first, second = call.arguments.values()
             order = axes.copy()
             order[first], order[second] = axes[second], axes[first]
+        case "mT":
+            order = [*axes[:-2], axes[-1], axes[-2]]
         case _:
             order = axes[::-1]
     return tracer.transpose(call.x, order, call.out, call.name)
@@ -282,6 +295,6 @@ HANDLERS: dict[str, Callable[[Tracer, Call], Result]] = {
     **dict.fromkeys(_ARRANGEMENTS, _rearrange),
     **dict.fromkeys(("cat", "concat", "stack"), _join),
     **dict.fromkeys(("chunk", "split", "split_with_sizes", "tensor_split", "unbind"), _split),
-    **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "t", "numpy_T"), _transpose),
+    **dict.fromkeys(("permute", "transpose", "swapaxes", "swapdims", "t", "mT", "numpy_T"), _transpose),
     **dict.fromkeys(_PASS, _same),
 }

@@ -54,10 +54,10 @@ def from_onnx(path: str | Path, input_shapes: Sequence[Shape] | None = None) -> 
         values.update(_inputs(tracer, model, input_shapes, constants))
         if tracer.faults:
             raise SpecError(tracer.faults)
-        model = infer_shapes(model, data_prop=True)
+        inferred = infer_shapes(_sketch(model), data_prop=True)
     except (InferenceError, RuntimeError, ValueError) as error:
         raise _refuse(path, f"not a valid ONNX model: {_first_line(error)}") from error
-    shapes = {info.name: _shape(info) for info in (*model.graph.value_info, *model.graph.output)}
+    shapes = {info.name: _shape(info) for info in (*inferred.graph.value_info, *inferred.graph.output)}
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
     for node in model.graph.node:
         made = _convert(tracer, node, values, shapes, opset)
@@ -154,6 +154,17 @@ def _inputs(
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     return found
+
+
+def _sketch(model: Any) -> Any:
+    """A copy with the same shapes, in which inference does not stop at a group norm, of which it knows nothing."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    for node in copy.graph.node:
+        if node.op_type == "GroupNormalization":
+            node.op_type = "Identity"
+            del node.input[1:], node.attribute[:]
+    return copy
 
 
 def _shape(info: Any) -> Shape | None:

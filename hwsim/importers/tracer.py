@@ -27,7 +27,6 @@ from hwsim.operators import (
     Reduction,
     Softmax,
 )
-from hwsim.operators.elementwise import UNARY
 from hwsim.operators.window import Padding, Pair
 from hwsim.spec.builder import Builder, Tensor
 from hwsim.spec.network import Input, Layer, Network
@@ -58,7 +57,7 @@ class Unsized(Constant):
 
 @dataclass(frozen=True)
 class Broken(Constant):
-    """Stands for what hwsim cannot say. To read it is a fault for that reason; without one the fault is already noted."""
+    """Stands for what hwsim cannot say. To read it is a fault, for that reason; without one it is noted already."""
 
     reason: str = ""
 
@@ -277,8 +276,6 @@ class Tracer:
         distinct = tuple(dict.fromkeys(operands))
         tensors = tuple(operand for operand in distinct if isinstance(operand, Tensor))
         constants = [operand for operand in distinct if isinstance(operand, Constant) and operand.elements > 1]
-        if kind in UNARY and len(tensors) == 1:
-            return self.unary(kind, tensors[0], name)
         sizes = tuple(tensor.elements for tensor in tensors)
         operator = Elementwise(kind, prod(out), sizes, sum(constant.elements for constant in constants))
         made = self.add(operator, out, *tensors, name=name)

@@ -74,8 +74,8 @@ class Elementwise(Operator):
 
     @property
     def fuses(self) -> bool:
-        """A function of nothing but one producer's element."""
-        return len(self.operands) <= 1 and not self.constants
+        """A function of nothing but one producer's element, or with learned slopes (PReLU)."""
+        return len(self.operands) <= 1 and (not self.constants or self.kind in UNARY)
 
     @property
     def label(self) -> str:
