@@ -138,6 +138,13 @@ def check(problem: Problem, mapping: Mapping) -> None:
             for loop in unrolled:
                 if loop.bound != 1 and loop.dim not in axis.dims:
                     raise Infeasible(f"{loop.dim} may not be unrolled on {axis.name}", level.name, "fanout")
+        for looped in mapped.temporal:
+            if looped.bound != 1 and looped.dim not in level.loops:
+                raise Infeasible(f"{looped.dim} may not be looped over here", level.name, "loops")
+        for dim, extent in level.tile.items():
+            tile = int(nest.tile(index)[dim])
+            if (tile < sizes[dim]) if extent == "full" else (tile > extent):
+                raise Infeasible(f"the dataflow fixes the tile of {dim} to {extent}, not {tile}", level.name, "tile")
         for bypassed in mapped.bypass:
             if bypassed not in level.optional:
                 raise Infeasible(f"{level.name} has to keep {bypassed}", level.name, "bypass")

@@ -148,7 +148,7 @@ class Search:
         time: Floats = np.zeros((1,) * len(self.shape))
         for level in range(1, self.depth):
             alone = level == 1 and not self.problem.levels[0].fanout
-            whole = self._holds_everything(level)
+            whole = (level == 1 or grids[level - 1].whole) and self._holds_everything(level)
             counts = [self._on_axis(i, c[: 1 if whole else None]) for i, c in enumerate(self.counts)]
             tiles = [-(-int(size) // count) for size, count in zip(self.sizes, counts, strict=True)]
             shape = np.broadcast_shapes(*(np.shape(tile) for tile in tiles))
@@ -171,8 +171,8 @@ class Search:
         return grids
 
     def _holds_everything(self, level: int) -> bool:
-        """Whether the whole nest fits a level that nothing is unrolled above. Then no smaller tile is better there:
-        every operand comes in once, and the loops inside have all the freedom that loops outside could have."""
+        """Whether the whole nest fits a level that nothing is unrolled above. Then, if it fits all levels outside too,
+        no smaller tile is better: every operand comes in once, and the loops inside have all the freedom there is."""
         if any(above.fanout for above in self.problem.levels[:level]) or not self.space.looped(level).all():
             return False
         return bool(self._fits(level, [np.array([size]) for size in self.sizes]).all())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
-from hypothesis import given, settings, strategies as st
+from itertools import islice
 
+import pytest
+from hypothesis import assume, given, settings, strategies as st
+
+from hwsim.cost.layer import price
+from hwsim.errors import Infeasible
 from hwsim.operators.nest import LoopNest, Operand
-from hwsim.spec.hardware import Axis, Level
+from hwsim.spec.hardware import Axis, Hardware, Level
 from tests.oracle.brute_force import enumerate_mappings
 from tests.oracle.executed import convolve, execute
 from tests.strategies import chip, tiny_problems
@@ -78,3 +82,24 @@ def test_every_mapping_runs_and_fits(data: st.DataObject) -> None:
         for (name, memory), words in run.peak.items():
             capacity = next(m for m in hardware.level(name).memories if m.name == memory).usable_bytes
             assert words <= capacity  # every word is at least one byte
+
+
+@settings(max_examples=60)
+@given(problem=tiny_problems())
+def test_pricing_refuses_the_tiles_that_the_enumeration_finds_too_large(problem: tuple[LoopNest, Hardware]) -> None:
+    nest, hardware = problem
+    levels = tuple(
+        each.model_copy(update={"memories": tuple(m.model_copy(update={"size": None}) for m in each.memories)})
+        for each in hardware.levels
+    )
+    unbounded = hardware.model_copy(update={"levels": levels})
+    everything = list(islice(enumerate_mappings(nest, unbounded, 8, 8), 501))
+    assume(len(everything) <= 500)
+    fitting = set(enumerate_mappings(nest, hardware, 8, 8))
+    assert fitting <= set(everything)
+    for mapping in everything:
+        if mapping in fitting:
+            assert price(nest, hardware, mapping, 8, 8).macs == nest.macs
+        else:
+            with pytest.raises(Infeasible):
+                price(nest, hardware, mapping, 8, 8)

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 
 from hwsim.cost.layer import LayerCost, price
 from hwsim.errors import Infeasible
-from hwsim.mapping.mapper import map_layer
+from hwsim.mapper import map_layer
 from hwsim.operators.nest import LoopNest
 from hwsim.spec.hardware import Hardware
 from tests.oracle.brute_force import enumerate_mappings

@@ -52,8 +52,8 @@ def test_traffic_is_what_the_execution_moves(datapath: DatapathStyle, data: st.D
 @settings(max_examples=150)
 @given(data=st.data())
 def test_energy_is_that_of_the_words_moved(data: st.DataObject) -> None:
-    """Partial sums as wide as results here, so that a word of outputs has one width."""
-    bits = {Operand.WEIGHTS: 3, Operand.INPUTS: 5, Operand.OUTPUTS: 7}
+    """Each finished output goes up through every level once, at its own width; all other sums are wider."""
+    weight, activation, finished, partial = 3, 5, 7, 11
     nest, hardware = data.draw(layers())
     costs = st.integers(0, 1000).map(float)
     levels = tuple(
@@ -67,16 +67,25 @@ def test_energy_is_that_of_the_words_moved(data: st.DataObject) -> None:
         )
         for level in hardware.levels
     )
-    hardware = hardware.model_copy(update={"datapath": one_mac(accumulator=7), "levels": levels})
+    hardware = hardware.model_copy(update={"datapath": one_mac(accumulator=partial), "levels": levels})
     mapping = data.draw(mappings(nest, hardware))
     run = execute(nest, hardware, mapping)
+    results = nest.elements(Operand.OUTPUTS)
+    accumulating = [name for name, operand in run.reads if operand is Operand.OUTPUTS]
     energy = float(nest.macs)  # 1 J each
     for name, operand in run.reads:
         memory = hardware.level(name).memory(operand)
         assert memory is not None
         reads, writes = run.reads[name, operand], run.writes[name, operand]
-        energy += (reads * memory.energy.read + writes * memory.energy.write) * bits[operand]
-    assert isclose(price(nest, hardware, mapping, 3, 5, 7).energy_joules, energy)
+        if operand is Operand.OUTPUTS:
+            going = results * (name != accumulating[0])  # read once more on their way up
+            coming = results * (name != accumulating[-1] or name == accumulating[0])  # from a level below, or for good
+            energy += (going * finished + (reads - going) * partial) * memory.energy.read
+            energy += (coming * finished + (writes - coming) * partial) * memory.energy.write
+        else:
+            bits = weight if operand is Operand.WEIGHTS else activation
+            energy += (reads * memory.energy.read + writes * memory.energy.write) * bits
+    assert isclose(price(nest, hardware, mapping, weight, activation, finished).energy_joules, energy)
 
 
 @settings(max_examples=150)
