@@ -30,9 +30,10 @@ class Fault:
     field: str | None = None
 
     def __str__(self) -> str:
-        """`file:line:column: field: message`, less what is not known."""
+        """`file:line:column: field: message` on one line, less what is not known."""
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
-        return ": ".join(part for part in (place, self.field, self.message) if part)
+        text = ": ".join(part for part in (place, self.field, self.message) if part)
+        return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 class HwsimError(Exception):

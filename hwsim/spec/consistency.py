@@ -12,6 +12,7 @@ from typing import Any, Self
 from pydantic import ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from hwsim.errors import shown
 from hwsim.operators.nest import Operand
 from hwsim.spec.document import Location
 from hwsim.value import Value
@@ -85,19 +86,23 @@ def _kept_twice(memories: list[tuple[int, dict[str, Any]]], where: Location) -> 
             if operand not in keeper:
                 keeper[operand] = memory
             elif keeper[operand] is memory:
-                yield (*where, j, "keeps", k), f"{operand} stands here twice"
+                yield (*where, j, "keeps", k), f"{shown(operand)} stands here twice"
             else:
-                other = keeper[operand].get("name", "another memory")
-                yield (*where, j, "keeps", k), f"{operand} are already kept by {other} of the same level"
+                name = keeper[operand].get("name")
+                other = shown(name) if isinstance(name, str) else "another memory"
+                yield (*where, j, "keeps", k), f"{shown(operand)} are already kept by {other} of the same level"
 
 
 def _memory(memory: dict[str, Any], where: Location, outermost: bool) -> Iterator[Finding]:
     kept = [operand for _, operand in _texts(memory, "keeps")]
     for k, operand in _texts(memory, "optional"):
         if operand not in kept:
-            yield (*where, "optional", k), f"{operand} cannot be optional: this memory does not keep them"
+            yield (*where, "optional", k), f"{shown(operand)} cannot be optional: this memory does not keep them"
         elif outermost:
-            yield (*where, "optional", k), f"{operand} cannot be optional: the outermost level keeps every operand"
+            yield (
+                (*where, "optional", k),
+                f"{shown(operand)} cannot be optional: the outermost level keeps every operand",
+            )
     for key in ("read_bandwidth", "write_bandwidth"):
         if memory.get("bandwidth") is not None and memory.get(key) is not None:
             yield (*where, key), "give either bandwidth, shared by reads and writes, or the two apart, not both"
@@ -108,7 +113,7 @@ def _repeated(records: list[tuple[int, dict[str, Any]]], where: Location, kind: 
     for i, record in records:
         name = record.get("name")
         if isinstance(name, str) and name in seen:
-            yield (*where, i, "name"), f"another {kind} is named {name} already"
+            yield (*where, i, "name"), f"another {kind} is named {shown(name)} already"
         elif isinstance(name, str):
             seen.add(name)
 
@@ -117,7 +122,7 @@ def _twice(record: dict[str, Any], key: str, where: Location) -> Iterator[Findin
     seen: set[str] = set()
     for i, text in _texts(record, key):
         if text in seen:
-            yield (*where, key, i), f"{text} stands here twice"
+            yield (*where, key, i), f"{shown(text)} stands here twice"
         seen.add(text)
 
 

@@ -68,4 +68,4 @@ def _unreadable(source: str | Path, error: OSError | ValueError) -> SpecError:
 
 def _name(source: str | Path) -> str:
     text = str(source)
-    return text if text.isprintable() and len(text) < 4096 else shown(text)
+    return text if len(text) < 4096 else shown(text)

@@ -20,7 +20,7 @@ def apply(overrides: Iterable[str], document: Document, model: type[BaseModel]) 
     leaves out are made on the way.
     """
     for override in overrides:
-        origin = f"--set {override if override.isprintable() and len(override) <= 80 else shown(override, 80)}"
+        origin = f"--set {override if len(override) <= 80 else override[:77] + '...'}"
         path, equals, text = override.partition("=")
         parts = [part.strip() for part in re.sub(r"\[([^\]]*)\]", r".\1", path).split(".")]
         try:

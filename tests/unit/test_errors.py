@@ -16,6 +16,7 @@ from hwsim.errors import Fault, HwsimError, Infeasible, SpecError, did_you_mean,
         (Fault("missing unit", "a.yaml", 3, 7, "levels[0].size"), "a.yaml:3:7: levels[0].size: missing unit"),
         (Fault("no such layer", field="quantize"), "quantize: no such layer"),
         (Fault("no such file"), "no such file"),
+        (Fault("two\nlines", "a\udcff"), r"a\udcff: two\nlines"),
     ],
 )
 def test_a_fault_reads_file_line_column_field_message(fault: Fault, text: str) -> None:

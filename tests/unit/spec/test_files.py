@@ -30,7 +30,7 @@ def test_a_preset_goes_before_a_file_of_its_name(tmp_path: Path, monkeypatch: py
         ("truing", "truing: no such file (did you mean turing?)"),
         ("nonesuch", "nonesuch: no such file (names that need no file: eyeriss, turing)"),
         ("spce.yaml", "spce.yaml: no such file (did you mean spec.yaml?)"),
-        ("a\0b", r"'a\x00b': no such file"),
+        ("a\0b", r"a\x00b: no such file"),
         ("x" * 5000, f"'{'x' * 37}...': file name too long"),
     ],
 )

@@ -92,11 +92,11 @@ HARDWARE_FAULTS = [
     ("keeps: [inputs, outputs]", "keeps: [«input, outputs]", [
         "levels[1].memories[1].keeps[0]: must be weights, inputs or outputs, not 'input' (did you mean inputs?)"]),
     ("keeps: [inputs, outputs]", "keeps: [inputs, «weights]", [
-        "levels[1].memories[1].keeps[1]: weights are already kept by WB of the same level"]),
+        "levels[1].memories[1].keeps[1]: 'weights' are already kept by 'WB' of the same level"]),
     ("- name: DRAM\n        keeps: [weights, inputs, outputs]", "«- name: DRAM\n        keeps: [weights, inputs]", [
         "levels[0].memories: the outermost level must keep every operand, but not outputs"]),
-    ("name: GLB\n", "name: «DRAM\n", ["levels[1].name: another level is named DRAM already"]),
-    ("name: Y", "name: «X", ["levels[1].fanout[1].name: another axis is named X already"]),
+    ("name: GLB\n", "name: «DRAM\n", ["levels[1].name: another level is named 'DRAM' already"]),
+    ("name: Y", "name: «X", ["levels[1].fanout[1].name: another axis is named 'X' already"]),
     ("style: table", "style: «tabel", [
         "datapath.style: must be bit_serial, composable, subword or table, not 'tabel' (did you mean table?)"]),
     ("datapath: {style: table, ", "«datapath: {", ["datapath.style: is missing"]),

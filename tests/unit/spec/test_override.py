@@ -74,7 +74,7 @@ def test_later_changes_go_over_earlier_ones(chip: str, write: Write) -> None:
         ("levels.GLB.fanout.X.size=0", "--set levels.GLB.fanout.X.size=0: levels[1].fanout[0].size: must be at least "
                                        "1, not 0"),
         ("clock=!x 1", "--set clock=!x 1: tags are not read: remove '!x'"),
-        ("clock=\n", r"--set 'clock=\n': gives no value"),
+        ("clock=\n", r"--set clock=\n: gives no value"),
     ],
 )  # fmt: skip
 def test_what_leads_nowhere(override: str, fault: str, chip: str, write: Write) -> None:
