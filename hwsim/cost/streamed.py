@@ -1,9 +1,9 @@
 """Work of the vector unit: layers that multiply nothing, and what runs on the results of those that do.
 
-A streamed layer is one pass. Every operand element goes once from the outermost memory through the levels that the whole
-chip shares to the vector unit, every result element the same way back: what lies above the first fan-out and keeps
-inputs (or outputs) is written and read once for each word, less where a mapping could bypass it. The pass overlaps with
-itself, so that the slowest of vector unit and memories sets the time:
+A streamed layer is one pass. Every operand element goes once from the outermost memory through the levels that the
+whole chip shares to the vector unit, every result element the same way back: what lies above the first fan-out and
+keeps inputs (or outputs) is written and read once for each word, less where a mapping could bypass it. The pass
+overlaps with itself, so that the slowest of vector unit and memories sets the time:
 
     cycles = launch + max(operations / rate, bits of every memory / its bandwidth)
 
