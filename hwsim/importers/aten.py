@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
 
-from hwsim.importers.tracer import UNMODELLED, Constant, Known, Result, Shape, Tracer, flipped, pair
+from hwsim.importers.tracer import UNMODELLED, Known, Result, Shape, Tracer, flipped, pair
 from hwsim.operators.window import Padding
 from hwsim.spec.builder import Tensor
 
@@ -238,10 +238,12 @@ def _reduce(tracer: Tracer, call: Call) -> Result:
 
 
 def _lookup(tracer: Tracer, call: Call) -> Result:
-    table, indices = call.operands
-    if isinstance(table, Constant) and isinstance(indices, Tensor):
-        return tracer.embedding(table, indices, call.out, call.name)
-    return tracer.rearrange("gather", call.operands, call.out, call.name)
+    table, *indices = call.operands
+    if isinstance(table, Tensor):
+        return tracer.rearrange("gather", call.operands, call.out, call.name)
+    if len(indices) != 1 or not isinstance(indices[0], Tensor):
+        raise ValueError("a lookup in a stored table by several indices")
+    return tracer.embedding(table, indices[0], call.out, call.name)
 
 
 def _rearrange(tracer: Tracer, call: Call) -> Result:

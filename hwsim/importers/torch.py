@@ -16,6 +16,9 @@ from hwsim.spec.network import Network
 #: Checks that leave no value behind.
 _CHECKS = frozenset(("_assert_async", "_assert_scalar", "_assert_tensor_metadata", "sym_constrain_range"))
 
+#: Run a part of the graph without gradients, or in another precision.
+_WRAPPERS = frozenset(("wrap_with_set_grad_enabled", "wrap_with_autocast"))
+
 
 def from_torch(module: Any, example: Sequence[Any], name: str, file: str | None = None) -> Network:
     """The network that a module computes in evaluation mode (into which it is put), for one sample.
@@ -44,23 +47,34 @@ def from_torch(module: Any, example: Sequence[Any], name: str, file: str | None 
     tracer = Tracer(name, file)
     given = set(program.graph_signature.user_inputs)
     values: dict[Any, Result] = {}
-    names = _layer_names(program.graph.nodes)
-    results: list[Known] = []
-    for node in program.graph.nodes:
-        if node.op == "placeholder":
-            shape = _shapes(node.meta["val"])[0]
-            values[node] = tracer.input(node.name, shape) if node.name in given and shape else Constant(shape)
-        elif node.op == "get_attr":
+    for node in program.graph.find_nodes(op="placeholder"):
+        shape = _shapes(node.meta["val"])[0]
+        values[node] = tracer.input(node.name, shape) if node.name in given and shape else Constant(shape)
+    return tracer.finish(_run(tracer, program.graph_module, values))
+
+
+def _run(tracer: Tracer, module: Any, values: dict[Any, Result]) -> tuple[Known, ...]:
+    """Go through a graph whose placeholders have values; returns its results."""
+    names = _layer_names(module.graph.nodes)
+    results: tuple[Known, ...] = ()
+    for node in module.graph.nodes:
+        if node.op == "get_attr":
             values[node] = Constant(_shapes(node.meta.get("val"))[0])
         elif node.op == "output":
-            made = (values[result] for result in node.all_input_nodes)
-            results = [value for value in made if isinstance(value, Known)]
+            returned = _resolve(node.args, values)[0]
+            listed = returned if isinstance(returned, list) else [returned]
+            results = tuple(value if isinstance(value, Known) else Constant(()) for value in listed)
+        elif node.op == "call_function" and getattr(node.target, "__name__", "") in _WRAPPERS:
+            position = next(i for i, value in enumerate(node.args) if getattr(value, "op", "") == "get_attr")
+            inner = getattr(module, node.args[position].target)
+            passed = (values[argument] for argument in node.args[position + 1 :])
+            values[node] = _run(tracer, inner, dict(zip(inner.graph.find_nodes(op="placeholder"), passed, strict=True)))
         elif node.op == "call_function":
             values[node] = _call(tracer, node, values, names[node])
-        elif node.target != "_guards_fn":
-            tracer.fault(str(node.target), names.get(node, node.name), "a call that torch.export did not inline")
+        elif node.op == "call_module" and node.target != "_guards_fn":
+            tracer.fault(str(node.target), names[node], "a call that torch.export did not inline")
             values[node] = BROKEN
-    return tracer.finish(results)
+    return results
 
 
 def _call(tracer: Tracer, node: Any, values: Mapping[Any, Result], name: str) -> Result:

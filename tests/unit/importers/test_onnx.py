@@ -347,12 +347,32 @@ CONDITION = helper.make_graph(
             lambda m: m.add("Relu", f"{m.add('MaxPool', 'x', outputs=2, kernel_shape=[2, 2])}.1"),
             "Relu in layer Relu1: reads a further result",
         ),
+        (lambda m: m.add("Conv", "x", m.store(np.zeros((1, 2, 3, 3, 3), np.float32))), "cannot be inferred"),
+        (
+            lambda m: m.add("Gather", m.store(np.zeros((4, 9), np.float32)), m.add("Cast", "x", to=7), axis=1),
+            "another axis",
+        ),
+        (lambda m: m.add("NonZero", "x"), "NonZero in layer NonZero0: hwsim knows no such operator"),
+        (
+            lambda m: m.add("Add", "x", m.add("NonZero", m.store(np.ones(3)))),
+            "constant operand cannot be inferred|result",
+        ),
         (lambda m: m.add("ConstantOfShape", m.store(np.array([3]))), "no output depends on an input"),
     ],
 )
 def test_what_cannot_be_imported(build, message, tmp_path):
     with pytest.raises(SpecError, match=message):
         from_onnx(failing(build).save(tmp_path / "net.onnx"))
+
+
+def test_gemm_of_turned_operands(tmp_path):
+    model = Model(8, 3)
+    model.inputs = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [8, 3])]
+    model.add("Gemm", "x", model.store(np.zeros((8, 5), np.float32)), "", transA=1)
+    model.add("Gemm", model.last, model.store(np.zeros((2, 5), np.float32)), model.store(np.zeros((3, 2))), transB=1)
+    net = from_onnx(model.save(tmp_path / "net.onnx"), [(8, 3)])
+    assert net.macs == 3 * 8 * 5 + 3 * 5 * 2
+    assert labels(net) == ["gemm", "gemm", "add"]
 
 
 def test_an_output_that_nothing_makes(tmp_path):

@@ -132,6 +132,40 @@ def test_products_of_parameters_and_activations():
     assert labels(net) == ["gemm", "gemm", "batched gemm"]
 
 
+def test_a_mask_is_added_to_the_scores():
+    def attend(self, q, k, v):
+        return functional.scaled_dot_product_attention(q, k, v, attn_mask=self.mask)
+
+    module = Lambda(attend, mask=nn.Parameter(torch.zeros(5, 5)))
+    net = imported(module, *[(2, 5, 4)] * 3)
+    assert labels(net) == ["batched gemm + mul", "add", "softmax", "batched gemm"]
+
+
+def test_addition_and_product_in_one_call():
+    weight, bias = nn.Parameter(torch.rand(6, 4)), nn.Parameter(torch.rand(4))
+    net = imported(Lambda(lambda self, x: torch.addmm(self.b, x, self.w), w=weight, b=bias), (6,))
+    assert labels(net) == ["gemm"]
+    assert net.mac_layers[0].parameters.biases == 4
+
+
+def test_transposes_of_all_kinds():
+    def turn(_, x):
+        x = x.permute(0, 2, 3, 1).transpose(-1, 1).swapaxes(1, 2)
+        return torch.relu(torch.sigmoid(x).mT)
+
+    net = imported(Lambda(turn), (2, 3, 4))
+    assert labels(net) == ["transpose", "transpose", "transpose + sigmoid", "transpose + relu"]
+
+
+def test_indices():
+    module = Lambda(
+        lambda self, x: torch.relu(self.table[x]) + x[:, torch.tensor([0, 0, 2])][..., None],
+        table=nn.Parameter(torch.rand(10, 4)),
+    )
+    net = from_torch(module, (torch.zeros(1, 3, dtype=torch.int64),), "net")
+    assert labels(net) == ["embedding + relu", "gather", "add"]
+
+
 def test_an_added_row_that_others_bypass_is_no_bias():
     module = Lambda(
         lambda self, x: (lambda y: (y + self.bias) * y)(x @ self.weight),
@@ -232,6 +266,21 @@ def test_every_unknown_operator_is_named_with_its_layer():
             "aten::add in layer add: reads a fu",
         ),
         (lambda _, x: torch.einsum("bij->ij", x), "products of two operands"),
+        (lambda _, x: torch.einsum("bij,bkl->bik", x, x), "sums over an axis of one operand alone"),
+        (lambda _, x: torch.einsum("bii,bij->bj", x[..., :4], x), "two operands with named axes"),
+        (lambda _, x: functional.conv2d(x, x[:, None, :1, :1]), "weights of a convolution must be stored"),
+        (
+            lambda _, x: functional.conv2d(x.expand(3, 4, 6)[:, None], torch.ones(1, 1, 2, 2)),
+            "no batch of one in front",
+        ),
+        (
+            lambda _, x: torch.ops.aten.batch_norm(x, *[None] * 4, True, 0.1, 1e-5, False),
+            "measures its input at inference",
+        ),
+        (
+            lambda _, x: functional.conv3d(x[None], torch.ones(1, 1, 1, 2, 2)),
+            "aten::conv3d in layer conv3d: hwsim knows no",
+        ),
         (lambda _, x: torch.ones(3), "no output depends on an input"),
         (lambda _, x: x, "no output depends on an input"),
     ],
@@ -239,6 +288,18 @@ def test_every_unknown_operator_is_named_with_its_layer():
 def test_what_cannot_be_imported(function, message):
     with pytest.raises(SpecError, match=message):
         from_torch(Lambda(function), (torch.rand(1, 4, 6),), "net")
+
+
+def test_checks_and_constants_inside_forward():
+    def forward(_, x):
+        torch._assert(x.shape[0] > 0, "empty")
+        with torch.no_grad():
+            scale = torch.arange(6.0)[None] / torch.full_like(x[:, 0], 3.0)
+            gate = torch.sigmoid(x)
+        return x * scale * gate
+
+    net = from_torch(Lambda(forward), (torch.rand(1, 4, 6),), "net")
+    assert labels(net) == ["sigmoid", "mul", "mul"]
 
 
 def test_weights_for_each_head_are_refused():
