@@ -8,7 +8,8 @@ undecided boundary is shared as widely as the axes allow. Both guesses are repla
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from math import gcd, prod
 
 import numpy as np
@@ -68,6 +69,15 @@ class Bounds:
         self.irrelevant = {o: [i for i, d in enumerate(space.dims) if d not in RELEVANT[o]] for o in Operand}
         self.fixed = Cost(np.float64(0), tuple(np.float64(0) for _ in self.ports))
         self.links = self._links()
+
+    def without(self, *, energy: bool, ports: bool) -> Bounds:
+        """The same bounds, leaving out what an objective does not look at."""
+        fewer = copy(self)
+        fewer.links = [
+            replace(link, above=_kept(link.above, energy, ports), below=_kept(link.below, energy, ports))
+            for link in self.links
+        ]
+        return fewer
 
     def compulsory(self, links: Sequence[Link]) -> Cost:
         """Cost of links that every word crosses once, or as often as no sharing below the parent could spare it."""
@@ -336,6 +346,10 @@ def _product(factors: Iterable[Floats]) -> Floats | float:
     for factor in factors:
         result = result * factor
     return result
+
+
+def _kept(price: _Price, no_energy: bool, no_ports: bool) -> _Price:
+    return _Price(0.0 if no_energy else price.energy, tuple(0.0 if no_ports else port for port in price.ports))
 
 
 def _scaled(price: _Price, bits: int) -> _Price:

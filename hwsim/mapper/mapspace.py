@@ -90,6 +90,21 @@ class Mapspace:
         limits = [fixed.get(dim, "full") for dim in self.dims]
         return np.array([np.iinfo(np.int64).max if x == "full" else x for x in limits], dtype=np.int64)
 
+    @cached_property
+    def mirrored(self) -> bool:
+        """Whether rows and columns may change places: exchanging (P, R) with (Q, S) maps the space onto itself."""
+        nest = self.problem.nest
+        if (nest.P, nest.R, nest.stride[0], nest.dilation[0]) != (nest.Q, nest.S, nest.stride[1], nest.dilation[1]):
+            return False
+        allowed = [set(level.loops) for level in self.problem.levels]
+        allowed += [set(axis.dims) for level in self.problem.levels for axis in level.fanout]
+        fixed = [level.tile for level in self.problem.levels]
+        return all(
+            all((row in dims) == (column in dims) for dims in allowed)
+            and all(tile.get(row) == tile.get(column) for tile in fixed)
+            for row, column in (("P", "Q"), ("R", "S"))
+        )
+
     def orders(self) -> Iterator[tuple[Operand, ...]]:
         """For each level above the innermost, the operand its loops hold still. The innermost level's order is free:
         the datapath keeps nothing."""

@@ -120,12 +120,15 @@ class Search:
         self.objective = OBJECTIVES[objective]
         self.depth = space.depth
         self.sizes = space.sizes
+        self.by_energy = objective != "latency"
+        self.by_time = objective != "energy" or leakage_power(self.problem) > 0
         self.constant = float(self.bounds.fixed.energy) + mac_energy(self.problem)
         self.leakage = leakage_power(self.problem) / self.problem.hardware.clock
         self.launch = self.problem.hardware.launch * self.problem.hardware.clock
         self.correction = 1 + 1 / self.problem.nest.K if self.problem.corrected else 1.0
         self.counts = [space.counts(i) for i in range(len(space.dims))]
         self.shape = tuple(len(c) for c in self.counts)
+        self.lookup = [np.searchsorted(c, np.arange(c[-1] + 1)) for c in self.counts]
         self._unrollings: dict[int, Unrollings] = {}
         self._reach: dict[int, list[list[Ints]]] = {}
         self.passing = [self._passing(level) for level in range(self.depth)]
@@ -144,6 +147,7 @@ class Search:
     def _outside(self) -> dict[int, _Outside]:
         """For every level and every cut of the nest into tiles: least cost of all levels outside."""
         grids: dict[int, _Outside] = {}
+        bounds = self.bounds.without(energy=not self.by_energy, ports=not self.by_time)
         energy: Floats = np.zeros((1,) * len(self.shape))
         time: Floats = np.zeros((1,) * len(self.shape))
         for level in range(1, self.depth):
@@ -152,20 +156,21 @@ class Search:
             counts = [self._on_axis(i, c[: 1 if whole else None]) for i, c in enumerate(self.counts)]
             tiles = [-(-int(size) // count) for size, count in zip(self.sizes, counts, strict=True)]
             shape = np.broadcast_shapes(*(np.shape(tile) for tile in tiles))
-            crossing = self.bounds.into(level, tiles, [count.astype(np.float64) for count in counts], alone=alone)
+            crossing = bounds.into(level, tiles, [count.astype(np.float64) for count in counts], alone=alone)
             fits = self._fits(level, tiles)
             here_energy = np.where(fits, crossing.energy + energy[tuple(slice(n) for n in shape)], np.inf)
             here_time = time[tuple(slice(n) for n in shape)]
             rest = self.bounds.compulsory([link for link in self.bounds.links if link.child != level])
             for port, other, fixed in zip(crossing.ports, rest.ports, self.bounds.fixed.ports, strict=True):
-                here_time = np.maximum(here_time, port + (other + fixed))
+                if port.any():
+                    here_time = np.maximum(here_time, port + (other + fixed))
             here_time = np.where(fits, here_time, np.inf)
             energy, time = here_energy, here_time
             if not whole:
                 energy, time = energy.copy(), time.copy()
-                for axis in range(len(self.shape)):
-                    np.minimum.accumulate(energy, axis=axis, out=energy)
-                    np.minimum.accumulate(time, axis=axis, out=time)
+                for grid in (energy,) * self.by_energy + (time,) * (self.by_time or not self.by_energy):
+                    for axis in range(len(self.shape)):
+                        np.minimum.accumulate(grid, axis=axis, out=grid)
             grids[level] = _Outside(here_energy, here_time, energy, time, whole)
             energy, time = np.broadcast_to(energy, self.shape), np.broadcast_to(time, self.shape)
         return grids
@@ -255,34 +260,48 @@ class Search:
     def _unroll(self, partial: Partial, level: int, beam: int | None) -> Iterator[Partial]:
         """Add the spatial loops of a level's fan-out."""
         ways = self._ways(level)
+        passing = self.passing[level].energy
         counts, member = np.unique(-(-self.sizes // partial.tile), axis=0, return_inverse=True)
         member = member.ravel()
-        passing = self.passing[level].energy
+        order = np.argsort(member, kind="stable")
         inner = partial.inner.astype(np.float64).prod(axis=1)
+        # However the tiles fall, a way that uses few instances leaves this much to each of them.
+        least = (inner * counts.astype(np.float64).prod(axis=1)[member]).min() / ways.factor.prod(axis=1)
+        floor = self._bound(
+            partial.energy.min() + passing, self._compute(np.float64(1), least, level), partial.series.min()
+        )
+        worth = np.nonzero(self._alive(floor))[0]
+        if not len(worth):
+            return
+        factor = ways.factor[worth]
         kept: list[Partial] = []
-        for number, count in enumerate(counts):
-            mine = np.nonzero(member == number)[0]
-            left = -(-count // ways.factor)
-            useful = np.nonzero((ways.factor == -(-count // left)).all(axis=1))[0]
-            left = left[useful]
+        step = max(1, CHUNK // factor.size)
+        for start in range(0, len(counts), step):
+            some = counts[start : start + step, None, :]
+            left = -(-some // factor)
+            useful = (factor == -(-some // left)).all(axis=2)
             outside_energy, outside_time = self._outside_of(level, left)
-            steps = self._compute(inner[mine, None], left.astype(np.float64).prod(axis=1)[None, :], level)
-            rough = self._bound(
-                partial.energy[mine, None] + passing + outside_energy,
-                np.maximum(steps, outside_time),
-                partial.series[mine, None],
-            )
-            self.found.looked += rough.size
-            row, pick = np.nonzero(self._alive(rough))
-            for first in range(0, len(row), CHUNK):
-                some = slice(first, first + CHUNK)
-                way = pick[some]
-                kept.append(
-                    self._unrolled(
-                        partial.rows(mine[row[some]]), level, useful[way], steps[row[some], way],
-                        outside_energy[way], outside_time[way],
-                    )
-                )  # fmt: skip
+            tiles = left.astype(np.float64).prod(axis=2)
+            first, last = np.searchsorted(member[order], (start, start + step))
+            for begin in range(first, last, max(1, CHUNK // len(worth))):
+                rows = order[begin : min(last, begin + max(1, CHUNK // len(worth)))]
+                group = member[rows] - start
+                steps = self._compute(inner[rows, None], tiles[group], level)
+                rough = self._bound(
+                    partial.energy[rows, None] + passing + outside_energy[group],
+                    np.maximum(steps, outside_time[group]),
+                    partial.series[rows, None],
+                )
+                self.found.looked += rough.size
+                row, pick = np.nonzero(self._alive(rough) & useful[group])
+                if len(row):
+                    at = (group[row], pick)
+                    kept.append(
+                        self._unrolled(
+                            partial.rows(rows[row]), level, worth[pick], steps[row, pick],
+                            outside_energy[at], outside_time[at],
+                        )
+                    )  # fmt: skip
         if kept:
             yield from self._best(_join(kept), beam)
 
@@ -341,16 +360,20 @@ class Search:
         return np.maximum(steps, (ports + np.array([float(a) + float(b) for a, b in known])).max(axis=1))
 
     def _outside_of(self, level: int, left: Ints) -> tuple[Floats, Floats]:
-        """Least cost outside a boundary that leaves so many tiles."""
+        """Least cost outside a boundary that leaves so many tiles, shape [..., dims]."""
         if level == 0:
-            return np.zeros(len(left)), np.zeros(len(left))
+            return np.zeros(left.shape[:-1]), np.zeros(left.shape[:-1])
         grid = self.outside[level]
-        index = tuple(self._place(left).T) if not grid.whole else (np.zeros(len(left), dtype=np.int64),) * len(self.shape)
-        return grid.least_energy[index], grid.least_time[index]
+        if grid.whole:
+            return np.full(left.shape[:-1], grid.least_energy.item()), np.full(left.shape[:-1], grid.least_time.item())
+        place = np.zeros(left.shape[:-1], dtype=np.int64)
+        for i, lookup in enumerate(self.lookup):
+            place = place * self.shape[i] + lookup[left[..., i]]
+        return grid.least_energy.ravel()[place], grid.least_time.ravel()[place]
 
     def _place(self, counts: Ints) -> Ints:
         """Position of tile counts on every axis of the grids, shape [rows, dims]."""
-        return np.stack([np.searchsorted(self.counts[i], counts[:, i]) for i in range(len(self.shape))], axis=1)
+        return np.stack([lookup[counts[:, i]] for i, lookup in enumerate(self.lookup)], axis=1)
 
     def _reachable(self, level: int) -> list[list[Ints]]:
         """For every dimension and position inside a level's loops: positions that one loop bound can lead to outside."""
@@ -428,6 +451,8 @@ class Search:
         tile = partial.tile[row] * bound
         clipped = np.minimum(tile, self.sizes)
         good = self._fits(level, _columns(clipped))
+        if level == self.depth - 1 and self.space.mirrored:
+            good &= self._first_of_mirrored(tile)
         row, outer, bound, tile, clipped = (x[good] for x in (row, outer, bound, tile, clipped))
         if not len(row):
             return None
@@ -447,6 +472,15 @@ class Search:
             series = series + self._first_wave(clipped)
         value = self._bound(energy + self.passing[level].energy + grid.energy[place], time, series)
         return Partial(tile, inner, energy, ports, series, value, (*tiles, tile), ways)
+
+    def _first_of_mirrored(self, tile: Ints) -> NDArray[np.bool_]:
+        """Of two tiles that differ in rows and columns changing places, the one to look at."""
+        dims = self.space.dims
+        rows, columns = (
+            sum(tile[:, dims.index(dim)] * weight for dim, weight in zip(pair, (1 << 20, 1), strict=True) if dim in dims)
+            for pair in (("P", "R"), ("Q", "S"))
+        )
+        return np.asarray(rows >= columns)
 
     def _first_wave(self, tile: Ints) -> Floats:
         """Least time that the first tile takes down and the last one up."""
