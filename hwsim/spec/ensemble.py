@@ -57,8 +57,8 @@ class NetworkReference(Value):
         return {**own, "input_shape": tuple(shape)} if isinstance(shape, list) else own
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, core: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        full = handler.resolve_ref_schema(handler(core))
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        full = super().__get_pydantic_json_schema__(core_schema, handler)
         parameter = {"type": ["boolean", "integer", "number", "string"]}
         return {"anyOf": [{"type": "string", "minLength": 1}, {**full, "additionalProperties": parameter}]}
 
