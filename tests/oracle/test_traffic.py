@@ -52,7 +52,7 @@ def test_traffic_is_what_the_execution_moves(datapath: DatapathStyle, data: st.D
 @settings(max_examples=150)
 @given(data=st.data())
 def test_energy_is_that_of_the_words_moved(data: st.DataObject) -> None:
-    """Each finished output goes up through every level once, at its own width; all other sums are wider."""
+    """A finished output goes up from level to level once, at its own width; all other sums are wider."""
     weight, activation, finished, partial = 3, 5, 7, 11
     nest, hardware = data.draw(layers())
     costs = st.integers(0, 1000).map(float)
@@ -79,7 +79,7 @@ def test_energy_is_that_of_the_words_moved(data: st.DataObject) -> None:
         reads, writes = run.reads[name, operand], run.writes[name, operand]
         if operand is Operand.OUTPUTS:
             going = results * (name != accumulating[0])  # read once more on their way up
-            coming = results * (name != accumulating[-1] or name == accumulating[0])  # from a level below, or for good
+            coming = results * (name != accumulating[-1])  # from a level below; the datapath sends partial sums
             energy += (going * finished + (reads - going) * partial) * memory.energy.read
             energy += (coming * finished + (writes - coming) * partial) * memory.energy.write
         else:
