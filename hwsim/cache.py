@@ -31,10 +31,16 @@ from hwsim.spec.hardware import Hardware
 _CODE = ("cost", "datapaths", "mapper", "mapping", "operators", "spec")
 
 
-def default_folder() -> Path:
-    """`$XDG_CACHE_HOME/hwsim`, or `~/.cache/hwsim`; a relative XDG_CACHE_HOME is ignored, as its specification says."""
+def default_folder() -> Path | None:
+    """`$XDG_CACHE_HOME/hwsim`, or `~/.cache/hwsim`; a relative XDG_CACHE_HOME is ignored, as its specification says.
+
+    None where there is no home.
+    """
     given = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (given if given.is_absolute() else Path("~/.cache").expanduser()) / "hwsim"
+    try:
+        return (given if given.is_absolute() else Path.home() / ".cache") / "hwsim"
+    except RuntimeError:
+        return None
 
 
 def remembered(mapper: Mapper, folder: Path | None = None) -> Mapper:
@@ -44,6 +50,8 @@ def remembered(mapper: Mapper, folder: Path | None = None) -> Mapper:
         folder: `default_folder()` if not given.
     """
     place = default_folder() if folder is None else folder
+    if place is None:
+        return mapper
 
     def lookup(
         nest: LoopNest,

@@ -75,7 +75,7 @@ def streamed(
     streams += [(Operand.WEIGHTS, parameters, resident)] if parameters else []
     traffic = merged(access for stream in streams for access in passes(hardware, *stream))
     launch = hardware.launch * hardware.clock
-    busy = {"launch": launch, VECTOR: vector_cycles(hardware, operations), **_ports(hardware, traffic)}
+    busy = {VECTOR: vector_cycles(hardware, operations), "launch": launch, **_ports(hardware, traffic)}
     cycles = launch + _overlapped(busy)
     seconds = cycles / hardware.clock
     energy = _access_energy(hardware, traffic)

@@ -52,7 +52,9 @@ class EnsembleCost:
 
     Args:
         ensemble: what was mapped.
-        hardware, network: names.
+        hardware: the chip.
+        network: name of the network.
+        batch: inputs computed at once.
         objective: what every mapping minimises.
         budget: overhead that is allowed.
         baseline: one full-precision network.
@@ -66,8 +68,9 @@ class EnsembleCost:
     """
 
     ensemble: Ensemble
-    hardware: str
+    hardware: Hardware
     network: str
+    batch: int
     objective: Objective
     budget: float
     baseline: NetworkCost
@@ -90,7 +93,7 @@ class EnsembleCost:
     @property
     def seconds(self) -> float:
         """[s]."""
-        return self.cycles / self.baseline.clock
+        return self.cycles / self.hardware.clock
 
     @property
     def energy_joules(self) -> float:
@@ -177,8 +180,9 @@ def map_ensemble(
     waiting = network.output_elements * full / 8
     return EnsembleCost(
         ensemble=ensemble,
-        hardware=hardware.name,
+        hardware=hardware,
         network=network.name,
+        batch=network.batch,
         objective=objective,
         budget=budget,
         baseline=baseline,

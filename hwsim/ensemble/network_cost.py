@@ -23,6 +23,9 @@ from hwsim.spec.rules import Rule
 #: Where weights are at the start of an inference: see `hwsim.spec.ensemble.Ensemble.weights`.
 Weights = Literal["streamed", "resident", "auto"]
 
+#: Mode of layers that only rename elements.
+VIEW = "view"
+
 
 @dataclass(frozen=True)
 class NetworkCost:
@@ -30,6 +33,7 @@ class NetworkCost:
 
     Args:
         name: of the member, or of the network where it stands alone.
+        hardware: the chip.
         weight_bits, activation_bits: of the quantised layers [bits].
         layers: in order of execution; what costs nothing is there too.
         storage: stored parameters by kind [bits].
@@ -38,10 +42,10 @@ class NetworkCost:
         switches: times that the datapath changes its mode between layers.
         switch_cycles: time of all of them [cycles].
         switch_joules: leakage in that time [J].
-        clock: [Hz].
     """
 
     name: str
+    hardware: Hardware
     weight_bits: int
     activation_bits: int
     layers: tuple[LayerCost, ...]
@@ -51,7 +55,6 @@ class NetworkCost:
     switches: int
     switch_cycles: float
     switch_joules: float
-    clock: float
 
     @property
     def cycles(self) -> float:
@@ -61,7 +64,7 @@ class NetworkCost:
     @property
     def seconds(self) -> float:
         """[s]."""
-        return self.cycles / self.clock
+        return self.cycles / self.hardware.clock
 
     @property
     def energy_joules(self) -> float:
@@ -178,6 +181,7 @@ def assemble(
     time = switches * hardware.datapath.reconfiguration
     return NetworkCost(
         name=name,
+        hardware=hardware,
         weight_bits=bits.weight_bits,
         activation_bits=bits.activation_bits,
         layers=tuple(layers),
@@ -187,7 +191,6 @@ def assemble(
         switches=switches,
         switch_cycles=time,
         switch_joules=static_power(hardware) * time / hardware.clock,
-        clock=hardware.clock,
     )
 
 
@@ -222,7 +225,7 @@ def _view(layer: Layer, activation_bits: int) -> LayerCost:
         shape=layer.operator.shape,
         weight_bits=0,
         activation_bits=activation_bits,
-        mode="view",
+        mode=VIEW,
         macs=0,
         cycles=0.0,
         seconds=0.0,

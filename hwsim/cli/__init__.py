@@ -1,0 +1,60 @@
+"""The command line. Commands import what they need when they run, so that `hwsim --help` answers at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from hwsim import __version__
+from hwsim.cli.describe import check, hw, network, schema
+from hwsim.cli.layer import layer
+from hwsim.cli.map import map_command
+from hwsim.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, HwsimError, Infeasible
+
+#: As if killed by SIGPIPE, which is what a shell reports for other programs.
+EXIT_BROKEN_PIPE = 141
+
+
+class Commands(click.Group):
+    """Commands whose failures end in a message and an exit code, never in a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # here, where a reader that has gone away can still be dealt with
+            return result
+        except Infeasible as error:
+            click.echo(f"infeasible: {error}", err=True)
+            ctx.exit(EXIT_BAD_INPUT)
+        except HwsimError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(EXIT_BAD_INPUT)
+        except KeyboardInterrupt:
+            click.echo("interrupted: layers mapped so far are in the cache", err=True)
+            ctx.exit(EXIT_INTERRUPTED)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+            ctx.exit(EXIT_BROKEN_PIPE)
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 success, within the budget; 1 over the budget; 2 bad input, or nothing feasible; "
+    "130 interrupted.",
+)
+@click.version_option(__version__, prog_name="hwsim")
+def main() -> None:
+    """What an ensemble of mixed-precision networks costs on a reconfigurable accelerator.
+
+    Chips (--hw) are a preset's name or the path of a YAML file. Networks are a preset's name, the path of an .onnx
+    file, or package.module:function returning a torch.nn.Module.
+    """
+
+
+for command in (check, hw, layer, map_command, network, schema):
+    main.add_command(command)

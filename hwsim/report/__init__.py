@@ -1,0 +1,1 @@
+"""Costs as text, JSON, rows and files."""
