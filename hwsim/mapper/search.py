@@ -166,7 +166,9 @@ class Search:
                     here_time = np.maximum(here_time, port + (other + fixed))
             here_time = np.where(fits, here_time, np.inf)
             energy, time = here_energy, here_time
-            if not whole:
+            if level == self.depth - 1:
+                energy, time = (np.broadcast_to(grid.min(), grid.shape) for grid in (energy, time))
+            elif not whole:
                 energy, time = energy.copy(), time.copy()
                 for grid in (energy,) * self.by_energy + (time,) * (self.by_time or not self.by_energy):
                     for axis in range(len(self.shape)):
@@ -511,8 +513,7 @@ class Search:
         for level in range(self.depth):
             below = unrolled[level].prod(axis=1) * (tiles[level + 1] if level + 1 < self.depth else 1)
             temporal.append(-(-tiles[level] // below))
-        for order in self.space.orders():
-            loops = self._loops(temporal, unrolled, order)
+        for order, loops in self._distinct_orders(temporal, unrolled):
             nest = NestArrays.of(loops, {d: getattr(self.problem.nest, d) for d in DIMENSIONS})
             done = accesses(self.problem, flows(self.problem, nest, self.space.bypass))
             time = np.asarray(cycles(self.problem, loops, self.space.bypass).total) + self.launch
@@ -525,6 +526,18 @@ class Search:
             if (value[best], joules[best]) < (self.found.value, self.found.energy):
                 self.found.value, self.found.energy = float(value[best]), float(joules[best])
                 self.found.mapping = self._mapping([t[best] for t in temporal], [u[best] for u in unrolled], order)
+
+    def _distinct_orders(
+        self, temporal: list[Ints], unrolled: list[Ints]
+    ) -> Iterator[tuple[tuple[Operand, ...], tuple[PricedLoop, ...]]]:
+        """Loops of a batch of mappings in every order that makes a difference to one of them."""
+        seen: set[tuple[tuple[int, str], ...]] = set()
+        for order in self.space.orders():
+            loops = self._loops(temporal, unrolled, order)
+            key = tuple((loop.level, loop.dim) for loop in loops if loop.axis is None)
+            if key not in seen:
+                seen.add(key)
+                yield order, loops
 
     def _ordered(self, level: int, order: tuple[Operand, ...]) -> list[int]:
         """Dimensions outermost first, those that do not index the stationary operand innermost."""
