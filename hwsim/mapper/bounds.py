@@ -70,6 +70,20 @@ class Bounds:
         self.fixed = Cost(np.float64(0), tuple(np.float64(0) for _ in self.ports))
         self.links = self._links()
 
+    def wave_prices(self, parents: Sequence[int]) -> list[tuple[Operand, float]]:
+        """Operands that some levels hand down (outputs: take up) through a memory below, and the time of a word."""
+        problem = self.space.problem
+        prices = []
+        for operand in Operand:
+            up = operand is Operand.OUTPUTS
+            for level in set(problem.keepers(operand, self.space.bypass)[:-1]) & set(parents):
+                memory = problem.memory(level, operand)
+                port = memory.bandwidth or (memory.write_bandwidth if up else memory.read_bandwidth)
+                if port is not None:
+                    bits = problem.precision.output_bits if up else problem.stored_bits(operand)
+                    prices.append((operand, bits / (8 * port.bytes_per_cycle(problem.hardware.clock))))
+        return prices
+
     def without(self, *, energy: bool, ports: bool) -> Bounds:
         """The same bounds, leaving out what an objective does not look at."""
         fewer = copy(self)

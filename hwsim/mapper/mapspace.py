@@ -11,7 +11,7 @@ at most, so whatever stands innermost spares one operand, and the order of the l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import combinations, product
@@ -108,11 +108,22 @@ class Mapspace:
     def orders(self) -> Iterator[tuple[Operand, ...]]:
         """For each level above the innermost, the operand its loops hold still. The innermost level's order is free:
         the datapath keeps nothing."""
-        useful = []
-        for level in self.problem.levels[:-1]:
-            kept = [o for o in level.stationary if any(d not in RELEVANT[o] for d in self.dims)]
-            useful.append(tuple(kept) or level.stationary[:1] or (Operand.OUTPUTS,))
-        return product(*useful)
+        useful = [o for o in Operand if any(d not in RELEVANT[o] for d in self.dims)] or [Operand.OUTPUTS]
+        return product(*(useful for _ in self.problem.levels[:-1]))
+
+    def allows(self, level: int, ordered: Sequence[int], bounds: Ints) -> NDArray[np.bool_]:
+        """Whether the dataflow allows loops of a level: innermost one that leaves a stationary operand in place, if
+        there is one.
+
+        Args:
+            ordered: dimensions of the loops, outermost first.
+            bounds: shape [rows, dims].
+        """
+        allowed = self.problem.levels[level].stationary
+        holds = [any(self.dims[i] not in RELEVANT[o] for o in allowed) for i in ordered]
+        present = bounds[:, ordered] > 1
+        innermost = len(ordered) - 1 - present[:, ::-1].argmax(axis=1)
+        return np.array(holds)[innermost] | ~present[:, holds].any(axis=1)
 
     def unrollings(self, level: int, thin: bool = False) -> Unrollings:
         """Ways to unroll over a level's fan-out.

@@ -8,7 +8,7 @@ the grid of tile counts. A partial mapping whose bound is no better than the bes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -19,7 +19,7 @@ from hwsim.cost.access import accesses
 from hwsim.cost.capacity import occupancy
 from hwsim.cost.cycles import cycles
 from hwsim.cost.energy import access_energy, leakage_power, mac_energy
-from hwsim.cost.traffic import NestArrays, PricedLoop, flows, footprint
+from hwsim.cost.traffic import Array, NestArrays, PricedLoop, flows, footprint
 from hwsim.mapper.bounds import Bounds, Cost, Floats
 from hwsim.mapper.mapspace import Ints, Mapspace, Unrollings
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
@@ -29,6 +29,8 @@ from hwsim.operators.nest import DIMENSIONS, RELEVANT, Operand
 CHUNK = 1 << 18
 #: Partial mappings that the first, greedy descent keeps at every stage.
 BEAM = 48
+#: Grid points times unrollings that may be tabulated for their waves.
+MOST_WAVES = 3 << 23
 #: A bound has to beat the best by more than rounding.
 MARGIN = 1 - 1e-9
 
@@ -47,8 +49,9 @@ class Partial:
     Args:
         tile: extent of each dimension inside the boundary reached, shape [rows, dims].
         inner: product of the temporal bounds so far, shape [rows, dims].
+        wave: the innermost level's tile times what is unrolled outside it, shape [rows, dims].
         energy: bound of everything inside [J]; ports: of every port's time [cycles], shape [rows, ports].
-        series: time that overlaps with nothing [cycles].
+        series: first and last waves of the levels passed [cycles].
         value: bound of the objective for any completion.
         tiles: for each level from the innermost outwards, tiles chosen; shape [rows, dims] each.
         ways: for each level from the innermost outwards, index of the unrolling chosen.
@@ -56,6 +59,7 @@ class Partial:
 
     tile: Ints
     inner: Ints
+    wave: Ints
     energy: Floats
     ports: Floats
     series: Floats
@@ -68,7 +72,7 @@ class Partial:
 
     def rows(self, pick: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Partial:
         return Partial(
-            self.tile[pick], self.inner[pick], self.energy[pick], self.ports[pick], self.series[pick],
+            self.tile[pick], self.inner[pick], self.wave[pick], self.energy[pick], self.ports[pick], self.series[pick],
             self.value[pick], tuple(t[pick] for t in self.tiles), tuple(w[pick] for w in self.ways),
         )  # fmt: skip
 
@@ -130,6 +134,7 @@ class Search:
         self.shape = tuple(len(c) for c in self.counts)
         self.lookup = [np.searchsorted(c, np.arange(c[-1] + 1)) for c in self.counts]
         self._unrollings: dict[int, Unrollings] = {}
+        self._wave_grids: dict[int, Floats | None] = {}
         self._reach: dict[int, list[list[Ints]]] = {}
         self.passing = [self._passing(level) for level in range(self.depth)]
         self.outside = self._outside()
@@ -191,7 +196,7 @@ class Search:
 
     def _fits(self, level: int, tiles: list[NDArray[np.generic]]) -> NDArray[np.bool_]:
         """Whether tiles fit the memories and the dataflow of a level."""
-        extents: dict[str, object] = dict.fromkeys(DIMENSIONS, 1)
+        extents: dict[str, Array] = dict.fromkeys(DIMENSIONS, 1)
         extents |= dict(zip(self.space.dims, tiles, strict=True))
         fits = np.ones(np.broadcast_shapes(*(np.shape(t) for t in tiles)), dtype=bool)
         for taken in occupancy(self.problem, level, extents, self.space.bypass[level]):
@@ -208,6 +213,7 @@ class Search:
         start = Partial(
             tile=np.ones((1, len(self.sizes)), dtype=np.int64),
             inner=np.ones((1, len(self.sizes)), dtype=np.int64),
+            wave=np.ones((1, len(self.sizes)), dtype=np.int64),
             energy=np.zeros(1),
             ports=np.zeros((1, len(self.bounds.ports))),
             series=np.zeros(1),
@@ -243,8 +249,7 @@ class Search:
             rows = rows.rows(self._alive(rows.value))
             if not len(rows):
                 return
-            if self.found.looked > self.effort and self.found.mapping is not None:
-                self.found.open_bound = min(self.found.open_bound, float(rows.value[0]))
+            if self._exhausted(rows.value[0]):
                 return
             yield rows
             first, width = first + width, min(width * 4, 4096)
@@ -279,6 +284,8 @@ class Search:
         kept: list[Partial] = []
         step = max(1, CHUNK // factor.size)
         for start in range(0, len(counts), step):
+            if self._exhausted(partial.value.min()):
+                break
             some = counts[start : start + step, None, :]
             left = -(-some // factor)
             useful = (factor == -(-some // left)).all(axis=2)
@@ -321,10 +328,16 @@ class Search:
         crossed = self._out_of(level, rows.tiles, spread, outside)
         time = np.maximum(self._time(rows.ports + crossed.ports, steps, level), outside_time)
         energy = rows.energy + crossed.energy + self.passing[level].energy + outside_energy
+        factor = self._ways(level).factor[way]
+        inner = level == self.depth - 1
+        wave = rows.wave * (1 if inner else factor)
+        series = rows.series + (0.0 if inner else self._first_wave(wave, [level]))
         return replace(
             rows,
-            tile=rows.tile * self._ways(level).factor[way],
-            value=self._bound(energy, time, rows.series),
+            tile=rows.tile * factor,
+            wave=wave,
+            series=series,
+            value=self._bound(energy, time, series + (0.0 if inner else self._first_wave(wave, range(level)))),
             ways=spread,
         )
 
@@ -413,10 +426,15 @@ class Search:
                 kept.append(made)
                 size += len(made)
 
+        waves = self._waves(level) if beam is None else None
+        inner = partial.inner.astype(np.float64).prod(axis=1)
         for number, place in enumerate(groups):
+            if self._exhausted(partial.value.min()):
+                break
             mine = np.nonzero(member == number)[0]
             box = np.ix_(*(reach[i][position] for i, position in enumerate(place)))
             energy, time = grid.energy[box], grid.time[box]
+            time = np.maximum(time, self._iterations(level, box, place, waves) * inner[mine].min())
             floor = np.float64(partial.energy[mine].min())
             value = self._bound(energy + floor + passing, time, np.float64(partial.series[mine].min()))
             self.found.looked += value.size
@@ -447,6 +465,50 @@ class Search:
         if kept:
             yield from self._best(_join(kept), beam)
 
+    def _iterations(self, level: int, box: tuple[Ints, ...], place: Ints, waves: Floats | None) -> Floats:
+        """Least compute time [cycles] per inner iteration of tiles in a box of the grid, loops from `place` to there
+        and everything outside included."""
+        looped: Floats = np.ones(1)
+        counted: Floats = np.ones(1)
+        for i, positions in enumerate(box):
+            counts = self.counts[i][positions]
+            looped = looped * (-(-self.counts[i][place[i]] // counts)).astype(np.float64)
+            counted = counted * counts.astype(np.float64)
+        if waves is not None:
+            return looped * waves[box]
+        return self._compute(looped, counted, level)
+
+    def _waves(self, level: int) -> Floats | None:
+        """For every cut into tiles at a level, the compute time of one iteration in each of them [cycles] in the best
+        unrolling above it. Unrollings too poor to beat the best mapping are left out; None if many are left."""
+        if level not in self._wave_grids:
+            ways = self._ways(level - 1)
+            below = prod(inside.instances_below for inside in self.problem.levels[level:])
+            most = (-(-self.sizes // ways.factor)).astype(np.float64).prod(axis=1) / below
+            floor = self._bound(
+                np.float64(self.passing[level].energy), self._compute(most, np.float64(1), level - 1), np.float64(0)
+            )
+            factors = ways.factor[self._alive(floor)]
+            grid: Floats | None = None
+            if len(factors) and len(factors) * prod(self.shape) <= MOST_WAVES and self.outside[level].whole is False:
+                best = np.full(self.shape, np.inf)
+                for factor in factors:
+                    product: Floats = np.ones(1)
+                    for i, counts in enumerate(self.counts):
+                        product = product * self._on_axis(i, (-(-counts // factor[i])).astype(np.float64))
+                    np.minimum(best, product, out=best)
+                grid = self._compute(np.float64(1), best, level - 1)
+            self._wave_grids[level] = grid
+        return self._wave_grids[level]
+
+    def _exhausted(self, bound: float) -> bool:
+        """Whether to settle for the best mapping so far, leaving open what is bounded by `bound`."""
+        if self.found.looked <= self.effort or self.found.mapping is None:
+            return False
+        if bound < self.found.value * MARGIN:
+            self.found.open_bound = min(self.found.open_bound, float(bound))
+        return True
+
     def _tiled(self, partial: Partial, level: int, row: Ints, outer: Ints) -> Partial | None:
         """Partial mappings with their next tile, `outer` many of them; none where the memories cannot hold it."""
         bound = -(-(-(-self.sizes // partial.tile[row])) // outer)
@@ -470,10 +532,13 @@ class Search:
         place = tuple(np.zeros_like(outer.T)) if grid.whole else tuple(self._place(outer).T)
         time = np.maximum(self._time(ports, steps, level), grid.time[place])
         series = partial.series[row]
-        if level == self.depth - 1 and self.problem.hardware.fill_and_drain:
-            series = series + self._first_wave(clipped)
-        value = self._bound(energy + self.passing[level].energy + grid.energy[place], time, series)
-        return Partial(tile, inner, energy, ports, series, value, (*tiles, tile), ways)
+        wave = tile if level == self.depth - 1 else partial.wave[row]
+        value = self._bound(
+            energy + self.passing[level].energy + grid.energy[place],
+            time,
+            series + self._first_wave(wave, range(level)),
+        )
+        return Partial(tile, inner, wave, energy, ports, series, value, (*tiles, tile), ways)
 
     def _first_of_mirrored(self, tile: Ints) -> NDArray[np.bool_]:
         """Of two tiles that differ in rows and columns changing places, the one to look at."""
@@ -484,22 +549,19 @@ class Search:
         )
         return np.asarray(rows >= columns)
 
-    def _first_wave(self, tile: Ints) -> Floats:
-        """Least time that the first tile takes down and the last one up."""
-        extents: dict[str, object] = dict.fromkeys(DIMENSIONS, 1)
-        extents |= dict(zip(self.space.dims, _columns(tile), strict=True))
-        problem = self.problem
-        total = np.zeros(len(tile))
-        for operand in Operand:
-            words = footprint(extents, operand, problem)
-            bits = problem.precision.output_bits if operand is Operand.OUTPUTS else problem.stored_bits(operand)
-            for level in problem.keepers(operand, self.space.bypass)[:-1]:
-                memory = problem.memory(level, operand)
-                port = memory.bandwidth or (
-                    memory.write_bandwidth if operand is Operand.OUTPUTS else memory.read_bandwidth
-                )
-                if port is not None:
-                    total = total + words * bits / (8 * port.bytes_per_cycle(problem.hardware.clock))
+    def _first_wave(self, wave: Ints, parents: Sequence[int]) -> Floats:
+        """Time that the first tiles take down from some levels, and the last ones up to them.
+
+        Args:
+            wave: what all instances below a parent hold at first, shape [rows, dims].
+        """
+        total = np.zeros(len(wave))
+        if not self.problem.hardware.fill_and_drain:
+            return total
+        extents: dict[str, Array] = dict.fromkeys(DIMENSIONS, 1)
+        extents |= dict(zip(self.space.dims, _columns(np.minimum(wave, self.sizes)), strict=True))
+        for operand, cycles_per_word in self.bounds.wave_prices(parents):
+            total = total + footprint(extents, operand, self.problem) * cycles_per_word
         return total
 
     # -- pricing complete mappings -----------------------------------------------------------------------------------
@@ -520,7 +582,10 @@ class Search:
             joules = sum(access_energy(self.problem, done).values()) + mac_energy(self.problem)
             time = np.broadcast_to(time, (len(partial),))
             joules = np.broadcast_to(joules, (len(partial),)) + self.leakage * time
-            value = self.objective(joules, time)
+            allowed = np.ones(len(partial), dtype=bool)
+            for level in range(self.depth):
+                allowed &= self.space.allows(level, self._ordered(level, order), temporal[level])
+            value = np.where(allowed, self.objective(joules, time), np.inf)
             self.found.priced += len(partial)
             best = np.lexsort((joules, value))[0]
             if (value[best], joules[best]) < (self.found.value, self.found.energy):
@@ -541,10 +606,10 @@ class Search:
 
     def _ordered(self, level: int, order: tuple[Operand, ...]) -> list[int]:
         """Dimensions outermost first, those that do not index the stationary operand innermost."""
-        dims = range(len(self.space.dims))
-        if level >= len(order):
-            return list(dims)
-        return sorted(dims, key=lambda i: self.space.dims[i] not in RELEVANT[order[level]])
+        still = order[level : level + 1] or self.problem.levels[level].stationary
+        return sorted(
+            range(len(self.space.dims)), key=lambda i: any(self.space.dims[i] not in RELEVANT[o] for o in still)
+        )
 
     def _loops(
         self, temporal: list[Ints], unrolled: list[Ints], order: tuple[Operand, ...]
@@ -586,7 +651,7 @@ def _join(parts: list[Partial]) -> Partial:
     if len(parts) == 1:
         return parts[0]
     return Partial(
-        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("tile", "inner", "energy", "ports", "series", "value")),
+        *(np.concatenate([getattr(p, name) for p in parts]) for name in ("tile", "inner", "wave", "energy", "ports", "series", "value")),
         tuple(np.concatenate(group) for group in zip(*(p.tiles for p in parts), strict=True)),
         tuple(np.concatenate(group) for group in zip(*(p.ways for p in parts), strict=True)),
     )
