@@ -86,24 +86,24 @@ def layer(
     as_json: bool,
 ) -> None:
     """Map one layer: a convolution or a matrix product."""
-    from hwsim.cli.map import mapper
+    from hwsim.cli.map import load_chip, mapper
     from hwsim.mapper import EFFORT
     from hwsim.report.records import layer_record, text
-    from hwsim.spec.load import load_hardware
 
     nest = _nest(bounds, groups, stride, dilation)
-    hardware = load_hardware(chip, overrides)
+    hardware = load_chip(chip, overrides)
     cost = mapper(no_cache)(nest, hardware, *bits, objective=objective, effort=EFFORT if effort is None else effort)
     cost = cost.named("layer", "nest", " ".join(f"{dim}{size}" for dim, size in bounds.items()))
+    record = {"schema": "hwsim/layer/1", "hardware": hardware.name, "objective": objective, "nest": _written(nest)}
+    record |= layer_record(cost, hardware)
     if as_json:
-        record = {"schema": "hwsim/layer/1", "hardware": hardware.name, "objective": objective, "nest": _written(nest)}
-        click.echo(text(record | layer_record(cost, hardware)))
+        click.echo(text(record))
     else:
         from hwsim.report.console import console
         from hwsim.report.explain import print_layer
 
         heading = f"{cost.shape} at {bits[0]}/{bits[1]} bits on {hardware.name}, least {objective}"
-        print_layer(console(sys.stdout), cost, hardware, heading)
+        print_layer(console(sys.stdout), record, heading)
 
 
 def _nest(bounds: dict[str, int], groups: int | None, stride: tuple[int, ...], dilation: tuple[int, ...]) -> LoopNest:

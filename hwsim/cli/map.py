@@ -12,10 +12,10 @@ from hwsim.cli.options import fraction, hardware_options, network_options, searc
 from hwsim.errors import EXIT_OK, EXIT_OVER_BUDGET
 
 if TYPE_CHECKING:
-    from hwsim.ensemble.ensemble_cost import EnsembleCost
     from hwsim.ensemble.solve import Mapper
+    from hwsim.report.records import Record
     from hwsim.spec.ensemble import Ensemble
-    from hwsim.spec.network import Network
+    from hwsim.spec.hardware import Hardware
 
 
 @click.command("map")
@@ -71,85 +71,136 @@ def map_command(
     """
     if explain and as_json:
         raise click.UsageError("--json has the mapping and the traffic of every layer already: leave out --explain.")
-    from hwsim.cli.progress import LayerProgress
-    from hwsim.ensemble.ensemble_cost import map_ensemble
-    from hwsim.mapper import EFFORT
+    from hwsim.cache.results import Results
     from hwsim.report.files import check_target, write_result
-    from hwsim.report.records import ensemble_record, rows, text
-    from hwsim.spec.load import load_ensemble, load_hardware
+    from hwsim.report.records import text
+    from hwsim.spec.files import locate, presets
 
     if output:
         check_target(output)
-    changes = {"batch": batch, "weights": weights}
-    ensemble = load_ensemble(file).model_copy(
-        update={key: value for key, value in changes.items() if value is not None}
-    )
-    hardware = load_hardware(chip, overrides)
-    network = _network(ensemble, source, dict(parameters), input_shape)
-    if explain:
-        _known(network, explain)
+    asked = ("map", overrides, source, parameters, input_shape, batch, weights, objective, effort, budget)
+    results = None if no_cache else Results(asked, [locate(file, {}), locate(chip, presets())])
+    record = results.get() if results else None
+    if record is None:
+        ensemble = _ensemble(file, source, dict(parameters), input_shape, batch, weights)
+        if explain:
+            _require_layer(ensemble, explain)
+        record = _map(ensemble, load_chip(chip, overrides), objective, budget, effort, no_cache)
+        if results and ":" not in ensemble.network.name:  # what a function returns depends on anything
+            results.keep(record, [Path(ensemble.network.name)])
+    if output:
+        write_result(output, record)
+    if as_json:
+        click.echo(text(record))
+    elif explain:
+        _explain(record, explain)
+    else:
+        _print(record)
+    ctx.exit(EXIT_OK if record["within_budget"] else EXIT_OVER_BUDGET)
+
+
+def load_chip(chip: str, overrides: tuple[str, ...]) -> Hardware:
+    """The chip, with changes."""
+    from hwsim.spec.load import load_hardware
+
+    return load_hardware(chip, overrides)
+
+
+def mapper(no_cache: bool) -> Mapper:
+    """The mapper, with or without its memory on disk."""
+    from hwsim.cache.layers import remembered
+    from hwsim.mapper import map_layer
+
+    return map_layer if no_cache else remembered(map_layer)
+
+
+def _ensemble(
+    file: str,
+    source: str | None,
+    parameters: dict[str, Any],
+    input_shape: tuple[int, ...] | None,
+    batch: int | None,
+    weights: str | None,
+) -> Ensemble:
+    """The ensemble of a file, with the changes that the options make."""
+    from hwsim.spec.ensemble import NetworkReference
+    from hwsim.spec.load import load_ensemble
+
+    ensemble = load_ensemble(file)
+    own = ensemble.network
+    if source is not None:
+        network = NetworkReference(name=source, input_shape=input_shape, parameters=parameters)
+    else:
+        changed = {"parameters": {**own.parameters, **parameters}, "input_shape": input_shape or own.input_shape}
+        network = own.model_copy(update=changed)
+    changes = {"network": network, "batch": batch, "weights": weights}
+    return ensemble.model_copy(update={key: value for key, value in changes.items() if value is not None})
+
+
+def _map(
+    ensemble: Ensemble,
+    hardware: Hardware,
+    objective: Literal["latency", "energy", "edp"],
+    budget: float,
+    effort: float | None,
+    no_cache: bool,
+) -> Record:
+    from hwsim.cli.progress import LayerProgress
+    from hwsim.ensemble.ensemble_cost import map_ensemble
+    from hwsim.mapper import EFFORT
+    from hwsim.report.records import ensemble_record
+
     with LayerProgress() as progress:
         cost = map_ensemble(
             ensemble,
             hardware,
-            network,
             objective=objective,
             budget=budget,
             effort=EFFORT if effort is None else effort,
             mapper=mapper(no_cache),
             progress=progress,
         )
-    if output:
-        write_result(output, ensemble_record(cost), rows(cost))
-    if as_json:
-        click.echo(text(ensemble_record(cost)))
-    else:
-        _show(cost, explain)
-    ctx.exit(EXIT_OK if cost.within_budget else EXIT_OVER_BUDGET)
+    return ensemble_record(cost)
 
 
-def mapper(no_cache: bool) -> Mapper:
-    """The mapper, with or without its memory on disk."""
-    from hwsim.cache import remembered
-    from hwsim.mapper import map_layer
-
-    return map_layer if no_cache else remembered(map_layer)
-
-
-def _network(
-    ensemble: Ensemble, source: str | None, parameters: dict[str, Any], input_shape: tuple[int, ...] | None
-) -> Network:
+def _require_layer(ensemble: Ensemble, layer: str) -> None:
+    """Refuse a layer that the network does not have before anything is mapped."""
     from hwsim.importers import resolve
 
-    own = ensemble.network
-    if source is None:
-        source, parameters = own.name, {**own.parameters, **parameters}
-        input_shape = input_shape or own.input_shape
-    return resolve(source, ensemble.batch, parameters, input_shape)
+    reference = ensemble.network
+    network = resolve(reference.name, ensemble.batch, reference.parameters, reference.input_shape)
+    _known([known.name for known in network.layers], layer)
 
 
-def _known(network: Network, layer: str) -> None:
+def _known(names: list[str], layer: str) -> None:
     from hwsim.errors import Fault, SpecError, did_you_mean
 
-    names = [known.name for known in network.layers]
     if layer not in names:
         hint = did_you_mean(layer, names) or f" (there are: {', '.join(names)})"
-        raise SpecError([Fault(f"{network.name} has no layer {layer!r}{hint}", "--explain")])
+        raise SpecError([Fault(f"there is no layer {layer!r}{hint}", "--explain")])
 
 
-def _show(cost: EnsembleCost, explain: str | None) -> None:
+def _print(record: Record) -> None:
+    from hwsim.report.console import console
+    from hwsim.report.table import print_ensemble
+
+    print_ensemble(console(sys.stdout), record)
+
+
+def _explain(record: Record, name: str) -> None:
     from hwsim.report.console import console
     from hwsim.report.explain import print_layer
-    from hwsim.report.table import distinct, print_ensemble
+    from hwsim.report.table import distinct
 
+    _known([layer["name"] for layer in record["baseline"]["layers"]], name)
     screen = console(sys.stdout)
-    if not explain:
-        print_ensemble(screen, cost)
-        return
-    for names, member in distinct((cost.baseline, *cost.members)):
-        for layer in member.layers:
-            if layer.name == explain:
-                bits = f"{layer.weight_bits or '-'}/{layer.activation_bits} bits"
-                print_layer(
-                    screen, layer, cost.hardware, f"{layer.name} ({layer.operator} {layer.shape}, {bits}) of {names}"
-                )
+    chosen = [
+        {"name": member["name"], "layers": [layer for layer in member["layers"] if layer["name"] == name]}
+        for member in (record["baseline"], *record["members"])
+    ]
+    for number, (names, member) in enumerate(distinct(chosen)):
+        for layer in member["layers"]:
+            if number:
+                screen.print()
+            bits = f"{layer['weight_bits'] or '-'}/{layer['activation_bits']} bits"
+            print_layer(screen, layer, f"{name} ({layer['operator']} {layer['shape']}, {bits}) of {names}")

@@ -48,6 +48,10 @@ def resolve(
     return network(source, batch, **parameters)
 
 
+#: The name under which `import hwsim` has it, beside `load_hardware` and `load_ensemble`.
+load_network = resolve
+
+
 def _shapes(given: Sequence[int] | Sequence[Sequence[int]] | None) -> list[tuple[int, ...]] | None:
     if given is None:
         return None

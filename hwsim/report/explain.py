@@ -1,4 +1,4 @@
-"""One layer explained: its mapping as a loop nest, the traffic of every memory, where time and energy go."""
+"""The record of one layer explained: its mapping as a loop nest, traffic of every memory, where time and energy go."""
 
 from __future__ import annotations
 
@@ -6,59 +6,55 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from hwsim.cost.layer import Certificate, LayerCost
-from hwsim.ensemble.network_cost import VIEW
+from hwsim.mapping.record import from_record
 from hwsim.report.console import columns, print_apart
-from hwsim.spec.hardware import Hardware
+from hwsim.report.records import Record
 from hwsim.units import format_bytes, format_si
 
 
-def print_layer(console: Console, cost: LayerCost, hardware: Hardware, heading: str) -> None:
+def print_layer(console: Console, record: Record, heading: str) -> None:
     """Everything that is known about a layer."""
-    parts: list[RenderableType] = [Text(heading, style="bold"), summary(cost)]
-    if cost.mapping:
-        parts.append(Text(str(cost.mapping)))
-    if cost.traffic:
-        parts.append(traffic_table(cost, hardware))
-    if cost.traffic:
-        parts.append(_shares("energy", "J", cost.energy))
-        parts.append(_shares("time if alone", "cycles", cost.busy))
+    parts: list[RenderableType] = [Text(heading, style="bold"), summary(record)]
+    if record["mapping"]:
+        parts.append(Text(str(from_record(record["mapping"]))))
+    if record["traffic"]:
+        parts.append(traffic_table(record))
+        parts.append(_shares("energy", "J", record["energy"]))
+        parts.append(_shares("time of each alone", "cycles", record["busy"]))
     print_apart(console, *parts)
 
 
-def summary(cost: LayerCost) -> Text:
-    """Totals in a line or two."""
-    if cost.mode == VIEW:
+def summary(record: Record) -> Text:
+    """Totals in a few lines."""
+    if record["mode"] == "view":
         return Text("It only renames elements and costs nothing.")
-    said = f"{cost.cycles:,.0f} cycles ({format_si(cost.seconds, 's')}), {format_si(cost.energy_joules, 'J')}, "
-    said += f"{format_bytes(cost.dram_bytes)} of DRAM traffic, bound by {cost.bound}"
-    if cost.macs:
-        said += f"\n{cost.macs:,} multiply-accumulates in mode {cost.mode}, {cost.utilization:.1%} of the peak"
-    if cost.certificate:
-        said += f"\n{searched(cost.certificate)}"
+    energy, seconds = format_si(record["energy_joules"], "J"), format_si(record["seconds"], "s")
+    said = f"{record['cycles']:,.0f} cycles ({seconds}), {energy}, {format_bytes(record['dram_bytes'])} of DRAM traffic"
+    said += f", bound by {record['bound']}"
+    if record["macs"]:
+        said += f"\n{record['macs']:,} multiply-accumulates in mode {record['mode']}"
+        said += f", {record['utilization']:.1%} of the peak"
+    if certificate := record["certificate"]:
+        said += f"\n{certificate['space']:.4g} mappings in the space, {certificate['priced']:,} priced: "
+        if certificate["proven"]:
+            said += "the optimum, proven"
+        else:
+            said += f"at most {certificate['gap']:.1%} above the lower bound"
     return Text(said)
 
 
-def searched(certificate: Certificate) -> str:
-    """What the search proved."""
-    said = f"{certificate.space:.4g} mappings in the space, {certificate.priced:,} priced"
-    if certificate.proven:
-        return f"{said}: the optimum, proven"
-    return f"{said}: at most {certificate.gap:.1%} above the optimum"
-
-
-def traffic_table(cost: LayerCost, hardware: Hardware) -> Table:
+def traffic_table(record: Record) -> Table:
     """Reads and writes of every memory and operand."""
     table = columns("level", "memory", "operand", ">reads [words]", ">writes [words]", ">read", ">written")
-    for access in cost.traffic:
+    for access in record["traffic"]:
         table.add_row(
-            hardware.levels[access.level].name,
-            access.memory,
-            str(access.operand),
-            f"{float(access.reads):,.0f}",
-            f"{float(access.writes):,.0f}",
-            format_bytes(float(access.read_bits) / 8),
-            format_bytes(float(access.write_bits) / 8),
+            access["level"],
+            access["memory"],
+            access["operand"],
+            f"{access['reads']:,.0f}",
+            f"{access['writes']:,.0f}",
+            format_bytes(access["read_bits"] / 8),
+            format_bytes(access["write_bits"] / 8),
         )
     return table
 

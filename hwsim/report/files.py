@@ -8,14 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hwsim.cost.layer import LayerCost
-from hwsim.ensemble.ensemble_cost import EnsembleCost
-from hwsim.ensemble.network_cost import NetworkCost
 from hwsim.errors import Fault, SpecError
-from hwsim.report.records import Record, rows, text
+from hwsim.report.records import Record, record_of, rows, text
 
 if TYPE_CHECKING:
     from pandas import DataFrame
+
+    from hwsim.cost.layer import LayerCost
+    from hwsim.ensemble.ensemble_cost import EnsembleCost
+    from hwsim.ensemble.network_cost import NetworkCost
 
 #: Suffixes of result files.
 SUFFIXES = (".json", ".csv", ".parquet")
@@ -23,14 +24,14 @@ SUFFIXES = (".json", ".csv", ".parquet")
 
 def to_frame(cost: EnsembleCost | NetworkCost | LayerCost) -> DataFrame:
     """A pandas data frame with one row a layer; for an ensemble the baseline's, every member's and the combiner's."""
-    return frame(rows(cost))
+    return frame(rows(record_of(cost)))
 
 
-def frame(records: Iterable[Record]) -> DataFrame:
+def frame(flat: Iterable[Record]) -> DataFrame:
     """Rows as a pandas data frame."""
     from pandas import DataFrame
 
-    return DataFrame(list(records))
+    return DataFrame(list(flat))
 
 
 def check_target(path: Path) -> None:
@@ -54,8 +55,8 @@ def check_target(path: Path) -> None:
         raise SpecError([Fault(message, str(path))])
 
 
-def write_result(path: Path, record: Record, flat: Iterable[Record]) -> None:
-    """Write a result as its file's suffix says: the JSON object, or a table of rows.
+def write_result(path: Path, record: Record) -> None:
+    """Write a result as its file's suffix says: the JSON object, or a table of its rows.
 
     Raises:
         SpecError: the file cannot be written.
@@ -65,9 +66,9 @@ def write_result(path: Path, record: Record, flat: Iterable[Record]) -> None:
         case ".json":
             write_whole(path, lambda part: part.write_text(text(record) + "\n", encoding="utf-8"))
         case ".csv":
-            write_whole(path, lambda part: frame(flat).to_csv(part, index=False))
+            write_whole(path, lambda part: frame(rows(record)).to_csv(part, index=False))
         case _:
-            write_whole(path, lambda part: frame(flat).to_parquet(part, index=False))
+            write_whole(path, lambda part: frame(rows(record)).to_parquet(part, index=False))
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

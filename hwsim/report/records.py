@@ -1,19 +1,21 @@
-"""Costs as plain objects, ready for JSON, and as flat rows, ready for a data frame."""
+"""Costs as plain objects, ready for JSON, for tables and for a cache, and as flat rows, ready for a data frame."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hwsim import __version__
-from hwsim.cost.access import Access
-from hwsim.cost.layer import LayerCost
-from hwsim.ensemble.ensemble_cost import EnsembleCost
-from hwsim.ensemble.network_cost import NetworkCost
-from hwsim.mapping.mapping import Mapping
-from hwsim.spec.hardware import Hardware
+from hwsim.mapping.record import from_record, to_record
+
+if TYPE_CHECKING:  # a record that comes from the cache is printed without them
+    from hwsim.cost.access import Access
+    from hwsim.cost.layer import LayerCost
+    from hwsim.ensemble.ensemble_cost import EnsembleCost
+    from hwsim.ensemble.network_cost import NetworkCost
+    from hwsim.spec.hardware import Hardware
 
 Record = dict[str, Any]
 
@@ -21,6 +23,16 @@ Record = dict[str, Any]
 def text(record: Record) -> str:
     """One JSON object; numbers that JSON lacks, infinities, are null."""
     return json.dumps(_finite(record), indent=2, allow_nan=False)
+
+
+def record_of(cost: EnsembleCost | NetworkCost | LayerCost) -> Record:
+    """The record of any cost."""
+    from hwsim.cost.layer import LayerCost
+    from hwsim.ensemble.ensemble_cost import EnsembleCost
+
+    if isinstance(cost, EnsembleCost):
+        return ensemble_record(cost)
+    return layer_record(cost) if isinstance(cost, LayerCost) else network_record(cost)
 
 
 def ensemble_record(cost: EnsembleCost) -> Record:
@@ -40,7 +52,7 @@ def ensemble_record(cost: EnsembleCost) -> Record:
         "ensemble": {
             **_totals(cost),
             "mode_switches": cost.switches + sum(member.switches for member in cost.members),
-            "weights_resident": cost.members[0].resident,
+            "weights_resident": all(member.resident for member in cost.members),
         },
         "overhead": {"time": over.time, "storage": over.storage, "energy": over.energy},
         "equation6": {
@@ -67,8 +79,12 @@ def network_record(cost: NetworkCost) -> Record:
     }
 
 
-def layer_record(cost: LayerCost, hardware: Hardware) -> Record:
-    """A layer with its mapping, its traffic, and what is known about the search."""
+def layer_record(cost: LayerCost, hardware: Hardware | None = None) -> Record:
+    """A layer with its mapping, its traffic, and what is known about the search.
+
+    Args:
+        hardware: names the levels; without it there is no traffic.
+    """
     return {
         "name": cost.name,
         "operator": cost.operator,
@@ -84,57 +100,39 @@ def layer_record(cost: LayerCost, hardware: Hardware) -> Record:
         "dram_bytes": cost.dram_bytes,
         "energy_joules": cost.energy_joules,
         "energy": dict(cost.energy),
-        "mapping": mapping_record(cost.mapping) if cost.mapping else None,
-        "traffic": [_access_record(access, hardware) for access in cost.traffic],
+        "busy": dict(cost.busy),
+        "mapping": to_record(cost.mapping) if cost.mapping else None,
+        "traffic": [_access_record(access, hardware) for access in cost.traffic] if hardware else [],
         "certificate": vars(cost.certificate) if cost.certificate else None,
     }
 
 
-def mapping_record(mapping: Mapping) -> list[Record]:
-    """Loops of every level, outermost level and loop first."""
-    return [
-        {
-            "level": level.level,
-            "temporal": [{"dim": loop.dim, "bound": loop.bound} for loop in level.temporal],
-            "spatial": [{"dim": loop.dim, "bound": loop.bound, "axis": loop.axis} for loop in level.spatial],
-            "bypass": [str(operand) for operand in level.bypass],
-        }
-        for level in mapping.levels
-    ]
+def rows(record: Record) -> Iterator[Record]:
+    """One flat row a layer of an ensemble's, a network's or a layer's record.
+
+    An ensemble's are those of the baseline, of every member, and the combiner's.
+    """
+    if "members" in record:
+        for network in (record["baseline"], *record["members"]):
+            yield from rows(network)
+        if record["combiner"]:
+            yield {"member": "ensemble", **_row(record["combiner"])}
+    elif "layers" in record:
+        for layer in record["layers"]:
+            yield {"member": record["name"], **_row(layer)}
+    else:
+        yield _row(record)
 
 
-def rows(cost: EnsembleCost | NetworkCost | LayerCost) -> Iterator[Record]:
-    """One flat row a layer: those of the baseline, of every member, and the combiner's."""
-    if isinstance(cost, LayerCost):
-        yield _row(cost)
-        return
-    networks = (cost.baseline, *cost.members) if isinstance(cost, EnsembleCost) else (cost,)
-    for network in networks:
-        for layer in network.layers:
-            yield {"member": network.name, **_row(layer)}
-    if isinstance(cost, EnsembleCost) and cost.combiner:
-        yield {"member": "ensemble", **_row(cost.combiner)}
-
-
-def _row(cost: LayerCost) -> Record:
-    certificate = cost.certificate
+def _row(layer: Record) -> Record:
+    plain = {key: value for key, value in layer.items() if not isinstance(value, dict | list | None)}
+    certificate = layer["certificate"] or {"proven": True, "gap": 0.0}
     return {
-        "layer": cost.name,
-        "operator": cost.operator,
-        "shape": cost.shape,
-        "weight_bits": cost.weight_bits,
-        "activation_bits": cost.activation_bits,
-        "mode": cost.mode,
-        "macs": cost.macs,
-        "cycles": cost.cycles,
-        "seconds": cost.seconds,
-        "bound": cost.bound,
-        "utilization": cost.utilization,
-        "dram_bytes": cost.dram_bytes,
-        "energy_joules": cost.energy_joules,
-        "mapping": cost.mapping.compact() if cost.mapping else "",
-        "proven": certificate.proven if certificate else True,
-        "gap": certificate.gap if certificate else 0.0,
+        "layer": plain.pop("name"),
+        **plain,
+        "mapping": from_record(layer["mapping"]).compact() if layer["mapping"] else "",
+        "proven": certificate["proven"],
+        "gap": certificate["gap"],
     }
 
 

@@ -1,4 +1,4 @@
-"""A mapped ensemble as people read it: members and layers, totals, Equation 6 and the verdict."""
+"""The record of a mapped ensemble as people read it: members and layers, totals, Equation 6 and the verdict."""
 
 from __future__ import annotations
 
@@ -9,165 +9,140 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hwsim.cost.layer import LayerCost
-from hwsim.ensemble.ensemble_cost import EnsembleCost
-from hwsim.ensemble.network_cost import VIEW, NetworkCost
 from hwsim.report.console import columns, print_apart
+from hwsim.report.records import Record
 from hwsim.units import format_bytes, format_si
 
-#: A cause that adds less than this to a multiple of the baseline is not worth a line.
+#: A cause that adds less than this to a multiple of the baseline is not worth naming.
 NEGLIGIBLE = 5e-5
 
+_TOTALS = ("", ">cycles", ">time", ">energy", ">DRAM", ">storage", ">working set", "weights")
+_LAYERS = ("layer", "operator", "shape", ">bits", "mode", ">MACs", ">cycles", "bound", ">util", ">DRAM", ">energy")
+_MULTIPLES = ("multiple of the baseline", ">simulated", ">Equation 6", ">by layer", "difference from Equation 6")
 
-def print_ensemble(console: Console, cost: EnsembleCost) -> None:
+
+def print_ensemble(console: Console, record: Record) -> None:
     """Everything that `hwsim map` says."""
-    heading = f"{cost.ensemble.name}: {cost.network}, batch {cost.batch}, on {cost.hardware.name}"
+    heading = f"{record['name']}: {record['network']}, batch {record['batch']}, on {record['hardware']}"
     print_apart(
         console,
         Text(heading, style="bold"),
-        layers_table(cost),
-        _searched(cost),
-        totals_table(cost),
-        comparison_table(cost),
-        verdict(cost),
+        layers_table(record),
+        proofs(record),
+        totals_table(record),
+        comparison_table(record),
+        verdict(record),
     )
 
 
-def layers_table(cost: EnsembleCost) -> Table:
+def layers_table(record: Record) -> Table:
     """Every layer of every member; copies that cost the same stand there once."""
-    table = _layer_columns()
-    for names, member in distinct(cost.members):
+    table = columns(*_LAYERS)
+    for names, member in distinct(record["members"]):
         table.add_row(Text(names, style="bold"))
-        _add_layers(table, member.layers)
-    if cost.combiner:
+        _add_layers(table, member["layers"])
+    if record["combiner"]:
         table.add_row(Text("ensemble", style="bold"))
-        _add_layers(table, [cost.combiner])
+        _add_layers(table, [record["combiner"]])
     return table
 
 
-def network_table(cost: NetworkCost) -> Table:
+def network_table(record: Record) -> Table:
     """Every layer of one network."""
-    table = _layer_columns()
-    _add_layers(table, cost.layers)
+    table = columns(*_LAYERS)
+    _add_layers(table, record["layers"])
     return table
 
 
-def _layer_columns() -> Table:
-    return columns(
-        "layer", "operator", "shape", ">bits", "mode", ">MACs", ">cycles", "bound", ">util", ">DRAM", ">energy"
-    )
-
-
-def _add_layers(table: Table, layers: Iterable[LayerCost]) -> None:
+def _add_layers(table: Table, layers: Iterable[Record]) -> None:
     for layer in layers:
-        table.add_row(*_layer_cells(layer), style="dim" if layer.mode == VIEW else None)
+        bits = f"{layer['weight_bits'] or '-'}/{layer['activation_bits']}"
+        cells = [f"  {layer['name']}", layer["operator"], layer["shape"], bits, layer["mode"]]
+        if layer["mode"] == "view":
+            table.add_row(*cells, style="dim")
+            continue
+        table.add_row(
+            *cells,
+            format_si(layer["macs"], "").strip() if layer["macs"] else "",
+            _cycles(layer["cycles"]),
+            layer["bound"].removesuffix(" bandwidth"),
+            f"{layer['utilization']:.1%}" if layer["macs"] else "",
+            format_bytes(layer["dram_bytes"]),
+            format_si(layer["energy_joules"], "J"),
+        )
 
 
-def distinct(members: Iterable[NetworkCost]) -> Iterator[tuple[str, NetworkCost]]:
+def distinct(members: Iterable[Record]) -> Iterator[tuple[str, Record]]:
     """Neighbours with equal layers together, under all their names."""
-    for _, group in groupby(members, key=lambda member: member.layers):
+    for _, group in groupby(members, key=lambda member: member["layers"]):
         copies = list(group)
-        names = [member.name for member in copies]
+        names = [member["name"] for member in copies]
         yield ", ".join(names) if len(names) < 4 else f"{names[0]} to {names[-1]}", copies[0]
 
 
-def _layer_cells(layer: LayerCost) -> list[str]:
-    weights = str(layer.weight_bits) if layer.weight_bits else "-"
-    nothing = layer.mode == VIEW
-    return [
-        f"  {layer.name}",
-        layer.operator,
-        layer.shape,
-        f"{weights}/{layer.activation_bits}",
-        layer.mode,
-        _count(layer.macs) if layer.macs else "",
-        "" if nothing else _cycles(layer.cycles),
-        "" if nothing else layer.bound.removesuffix(" bandwidth"),
-        f"{layer.utilization:.1%}" if layer.macs else "",
-        "" if nothing else format_bytes(layer.dram_bytes),
-        "" if nothing else format_si(layer.energy_joules, "J"),
-    ]
-
-
-def _searched(cost: EnsembleCost) -> Text:
-    """What is known about the optimality of the mappings, where it is not proven."""
-    networks = (cost.baseline, *cost.members)
-    found = {id(layer.certificate): layer.certificate for network in networks for layer in network.layers}
-    certificates = [certificate for certificate in found.values() if certificate]
-    open_ones = [certificate for certificate in certificates if not certificate.proven]
-    if not open_ones:
+def proofs(record: Record) -> Text:
+    """Whether the mappings are known to be the best."""
+    layers = (layer for network in (record["baseline"], *record["members"]) for layer in network["layers"])
+    certificates = [layer["certificate"] for layer in layers if layer["certificate"]]
+    gaps = [certificate["gap"] for certificate in certificates if not certificate["proven"]]
+    if not gaps:
         return Text("Every mapping is the proven optimum of its mapspace.")
-    gap = max(certificate.gap for certificate in open_ones)
     return Text(
-        f"{len(open_ones)} of {len(certificates)} mappings are not proven optimal: at most {gap:.1%} above the optimum."
-        " Raise --effort to search on."
+        f"{len(gaps)} of {len(certificates)} mappings are not proven optimal, but at most {max(gaps):.1%} above the "
+        "lower bound. A larger --effort searches on."
     )
 
 
-def totals_table(cost: EnsembleCost) -> Table:
+def totals_table(record: Record) -> Table:
     """Baseline, members and ensemble."""
-    table = columns("", ">cycles", ">time", ">energy", ">DRAM", ">storage", ">working set", "weights")
-    table.add_row("baseline (one in full precision)", *_total_cells(cost.baseline), _place(cost.baseline))
-    for member in cost.members:
-        table.add_row(f"  {member.name}", *_total_cells(member), _place(member))
-    table.add_row("ensemble", *_total_cells(cost), _place(cost.members[0]), style="bold")
+    table = columns(*_TOTALS)
+    table.add_row("baseline (one in full precision)", *_totals(record["baseline"]))
+    for member in record["members"]:
+        table.add_row(f"  {member['name']}", *_totals(member))
+    table.add_row("ensemble", *_totals(record["ensemble"]), style="bold")
     return table
 
 
-def _total_cells(cost: EnsembleCost | NetworkCost) -> list[str]:
+def _totals(total: Record) -> list[str]:
     return [
-        _cycles(cost.cycles),
-        format_si(cost.seconds, "s"),
-        format_si(cost.energy_joules, "J"),
-        format_bytes(cost.dram_bytes),
-        format_bytes(cost.storage_bytes),
-        format_bytes(cost.working_set_bytes),
+        _cycles(total["cycles"]),
+        format_si(total["seconds"], "s"),
+        format_si(total["energy_joules"], "J"),
+        format_bytes(total["dram_bytes"]),
+        format_bytes(total["storage_bytes"]),
+        format_bytes(total["working_set_bytes"]),
+        "stay on the chip" if total["weights_resident"] else "streamed",
     ]
 
 
-def _place(cost: NetworkCost) -> str:
-    return "stay on the chip" if cost.resident else "streamed"
-
-
-def comparison_table(cost: EnsembleCost) -> Table:
+def comparison_table(record: Record) -> Table:
     """The simulated multiples beside Equation 6's, and the reasons for the difference."""
-    over, predicted = cost.overhead, cost.equation6
-    table = columns("multiple of the baseline", ">simulated", ">Equation 6", ">by layer", "difference from Equation 6")
-    for name, simulated, sums, layerwise, why in (
-        ("time", over.time, predicted.sums.time, predicted.layerwise.time, cost.time_causes),
-        ("storage", over.storage, predicted.sums.storage, predicted.layerwise.storage, cost.storage_causes),
-    ):
-        table.add_row(
-            name, _multiple(1 + simulated), _multiple(sums), _multiple(layerwise), reasons(1 + simulated - sums, why)
-        )
-    table.add_row("energy", "unknown" if over.energy is None else _multiple(1 + over.energy))
+    over, predicted = record["overhead"], record["equation6"]
+    table = columns(*_MULTIPLES)
+    for name in ("time", "storage"):
+        simulated, sums, layerwise = 1 + over[name], predicted[name], predicted["layerwise"][name]
+        why = reasons(simulated - sums, record["difference"][name])
+        table.add_row(name, f"{simulated:.4g}", f"{sums:.4g}", f"{layerwise:.4g}", why)
+    table.add_row("energy", "unknown" if over["energy"] is None else f"{1 + over['energy']:.4g}")
     return table
 
 
 def reasons(difference: float, causes: Mapping[str, float]) -> str:
     """What a difference is made of, the largest cause first."""
-    if abs(difference) < NEGLIGIBLE and all(abs(amount) < NEGLIGIBLE for amount in causes.values()):
+    worth = {cause: amount for cause, amount in causes.items() if abs(amount) >= NEGLIGIBLE}
+    if not worth:
         return "none"
-    ordered = sorted(causes.items(), key=lambda item: -abs(item[1]))
-    named = [f"{cause} {amount:+.4g}" for cause, amount in ordered if abs(amount) >= NEGLIGIBLE]
-    return f"{difference:+.4g}: {', '.join(named)}"
+    ordered = sorted(worth.items(), key=lambda item: -abs(item[1]))
+    return f"{difference:+.4g}: " + ", ".join(f"{cause} {amount:+.4g}" for cause, amount in ordered)
 
 
-def verdict(cost: EnsembleCost) -> Text:
+def verdict(record: Record) -> Text:
     """Within the budget or not."""
-    over = cost.overhead
-    within, style = ("Within", "green") if cost.within_budget else ("Over", "red")
-    said = f"time {100 * over.time:+.4g} %, storage {100 * over.storage:+.4g} %"
-    return Text(f"{within} the budget of {100 * cost.budget:.4g} %: {said}.", style=style)
+    over = record["overhead"]
+    within, style = ("Within", "green") if record["within_budget"] else ("Over", "red")
+    said = f"time {100 * over['time']:+.4g} %, storage {100 * over['storage']:+.4g} %"
+    return Text(f"{within} the budget of {100 * record['budget']:.4g} %: {said}.", style=style)
 
 
 def _cycles(cycles: float) -> str:
-    return f"{cycles:,.0f}" if cycles < 1e9 else _count(cycles)
-
-
-def _count(number: float) -> str:
-    return format_si(number, "").strip()
-
-
-def _multiple(value: float) -> str:
-    return f"{value:.4g}"
+    return f"{cycles:,.0f}" if cycles < 1e9 else format_si(cycles, "").strip()
