@@ -71,6 +71,9 @@ OF_SHAPES = frozenset(f"{name}_like" for name in ("zeros", "ones", "full", "empt
     f"new_{name}" for name in ("zeros", "ones", "full", "empty")
 )
 
+#: Of their second operand only the type or shape matters.
+FIRST_ALONE = frozenset(("type_as", "expand_as", "view_as"))
+
 _REDUCTIONS: Mapping[str, Literal["max", "min", "sum", "average"]] = {
     "mean": "average",
     "sum": "sum",

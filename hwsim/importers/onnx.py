@@ -8,6 +8,7 @@ from typing import Any
 
 from hwsim.errors import Fault, SpecError
 from hwsim.importers.onnx_operators import HANDLERS, Node
+from hwsim.importers.onnx_shapes import SHAPE_CONSTANT, infer
 from hwsim.importers.tracer import BROKEN, UNMODELLED, Constant, Known, Shape, Tracer, Unsized
 from hwsim.spec.builder import Tensor
 from hwsim.spec.network import Network
@@ -18,11 +19,11 @@ MAX_BYTES = 2**31
 #: Largest graph [nodes].
 MAX_NODES = 100_000
 
-#: Larger constants cannot describe shapes, so inference goes without them [elements].
-_SHAPE_CONSTANT = 64
-
-#: Their results depend on the shape of their input alone.
+#: Their results depend on the shape of their operand, not on its elements.
 _OF_SHAPES = frozenset({"Shape", "Size"})
+
+#: Of their second operand only the type matters.
+_OF_TYPES = frozenset({"CastLike"})
 
 
 def from_onnx(path: str | Path, input_shapes: Sequence[Shape] | None = None) -> Network:
@@ -41,7 +42,7 @@ def from_onnx(path: str | Path, input_shapes: Sequence[Shape] | None = None) -> 
     path = Path(path)
     try:
         from onnx.inliner import inline_local_functions
-        from onnx.shape_inference import InferenceError, infer_shapes
+        from onnx.shape_inference import InferenceError
     except ImportError as error:
         raise _refuse(path, "onnx is not installed: pip install hwsim[onnx]") from error
 
@@ -54,10 +55,9 @@ def from_onnx(path: str | Path, input_shapes: Sequence[Shape] | None = None) -> 
         values.update(_inputs(tracer, model, input_shapes, constants))
         if tracer.faults:
             raise SpecError(tracer.faults)
-        inferred = infer_shapes(_sketch(model), data_prop=True)
+        shapes = infer(model)
     except (InferenceError, RuntimeError, ValueError) as error:
         raise _refuse(path, f"not a valid ONNX model: {_first_line(error)}") from error
-    shapes = {info.name: _shape(info) for info in (*inferred.graph.value_info, *inferred.graph.output)}
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=1)
     for node in model.graph.node:
         made = _convert(tracer, node, values, shapes, opset)
@@ -103,7 +103,7 @@ def _take_weights(model: Any) -> dict[str, Known]:
     graph = model.graph
     constants: dict[str, Known] = {tensor.name: Constant(tuple(tensor.dims)) for tensor in graph.initializer}
     constants.update((tensor.values.name, Constant(tuple(tensor.dims))) for tensor in graph.sparse_initializer)
-    large = [tensor for tensor in graph.initializer if constants[tensor.name].elements > _SHAPE_CONSTANT]
+    large = [tensor for tensor in graph.initializer if constants[tensor.name].elements > SHAPE_CONSTANT]
     listed = {source.name for source in graph.input}
     graph.input.extend(
         make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
@@ -156,32 +156,13 @@ def _inputs(
     return found
 
 
-def _sketch(model: Any) -> Any:
-    """A copy with the same shapes, in which inference does not stop at a group norm, of which it knows nothing."""
-    copy = type(model)()
-    copy.CopyFrom(model)
-    for node in copy.graph.node:
-        if node.op_type == "GroupNormalization":
-            node.op_type = "Identity"
-            del node.input[1:], node.attribute[:]
-    return copy
-
-
-def _shape(info: Any) -> Shape | None:
-    tensor = info.type.tensor_type
-    sizes = [axis.dim_value if axis.WhichOneof("value") == "dim_value" else None for axis in tensor.shape.dim]
-    if not tensor.HasField("shape") or None in sizes:
-        return None
-    return tuple(size for size in sizes if size is not None)
-
-
 def _convert(
-    tracer: Tracer, node: Any, values: Mapping[str, Known], shapes: Mapping[str, Shape | None], opset: int
+    tracer: Tracer, node: Any, values: Mapping[str, Known], shapes: Mapping[str, Shape], opset: int
 ) -> Sequence[Known]:
     """What a node makes; a fault is noted where hwsim cannot say."""
     import onnx
 
-    name = node.name or (node.output[0] if node.output else "")
+    name = node.name or next(iter(node.output), "")
     kind = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
     broken = [BROKEN] * len(node.output)
 
@@ -189,6 +170,8 @@ def _convert(
         tracer.fault(kind, name, message)
         return broken
 
+    if not node.output:
+        return refuse("has no result")
     missing = [source for source in node.input if source and source not in values]
     if missing:
         return refuse(f"reads {missing[0]}, which no earlier node makes")
@@ -198,7 +181,8 @@ def _convert(
     outs = [shapes.get(result) for result in node.output]
     if any(attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS) for attribute in node.attribute):
         return refuse("hwsim knows no operators that run other graphs")
-    if kind in _OF_SHAPES or not any(isinstance(value, Tensor) for value in inputs):
+    deciding = inputs[:1] if kind in _OF_TYPES else inputs
+    if kind in _OF_SHAPES or not any(isinstance(value, Tensor) for value in deciding):
         return [Unsized(()) if out is None else Constant(out) for out in outs]
     if kind not in HANDLERS:
         return refuse("hwsim knows no such operator")
@@ -209,5 +193,7 @@ def _convert(
         made = HANDLERS[kind](tracer, Node(kind, name, inputs, attributes, tuple(outs), opset))
     except ValueError as error:
         return refuse(str(error))
+    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:  # operands or attributes are missing
+        return refuse(f"is malformed: {type(error).__name__}: {error}")
     made = made if isinstance(made, tuple) else (made,)
     return [*made, *[UNMODELLED] * (len(node.output) - len(made))]

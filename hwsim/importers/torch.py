@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hwsim.errors import Fault, SpecError
-from hwsim.importers.aten import HANDLERS, OF_SHAPES, Call
+from hwsim.importers.aten import FIRST_ALONE, HANDLERS, OF_SHAPES, Call
 from hwsim.importers.tracer import BROKEN, Constant, Known, Result, Shape, Tracer
 from hwsim.spec.network import Network
 
@@ -99,14 +99,15 @@ def _call(tracer: Tracer, node: Any, values: Mapping[Any, Result], name: str) ->
         return _several(BROKEN, outs)
     if kind in _CHECKS:
         return BROKEN
-    if kind in OF_SHAPES or all(isinstance(operand, Constant) for operand in call.operands):
+    deciding = call.operands[:1] if kind in FIRST_ALONE else call.operands
+    if kind in OF_SHAPES or all(isinstance(operand, Constant) for operand in deciding):
         return tuple(map(Constant, outs)) if len(outs) > 1 else Constant(outs[0])
     if kind not in HANDLERS:
         tracer.fault(schema.name, name, "hwsim knows no such operator")
         return _several(BROKEN, outs)
     try:
         return HANDLERS[kind](tracer, call)
-    except ValueError as error:
+    except (ArithmeticError, ValueError) as error:
         tracer.fault(schema.name, name, str(error))
         return _several(BROKEN, outs)
 

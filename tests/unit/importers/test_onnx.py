@@ -18,6 +18,7 @@ from torch import nn
 from hwsim.errors import SpecError
 from hwsim.importers import onnx as importer
 from hwsim.importers.onnx import from_onnx
+from hwsim.importers.onnx_operators import HANDLERS
 from hwsim.networks import network
 from hwsim.spec.network import Network
 from tests.unit.importers.modules import ZOO, Residual, multiply_accumulates, parameters
@@ -403,6 +404,24 @@ def test_shapes_of_inputs(shape, given, result, tmp_path):
             from_onnx(path, given)
     else:
         assert from_onnx(path, given).layers[0].operator.rows == result
+
+
+@pytest.mark.parametrize("kind", sorted({*HANDLERS, "Shape", "Size", "Range", "ConstantOfShape", "Expand"}))
+@given(data=st.data())
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_nodes_with_any_operands_are_layers_or_faults(kind, tmp_path, data):
+    model = Model(*data.draw(st.sampled_from([(1,), (1, 4), (1, 4, 6, 6), (1, 0, 6)])))
+    known = ["x", "", model.store(np.array([1, -1])), model.store(np.zeros((4, 6), np.float32))]
+    operands = data.draw(st.lists(st.sampled_from(known), max_size=4))
+    attributes = {"kernel_shape": [2, 2], "perm": [9], "axis": 7, "strides": [0], "equation": "ij", "num_groups": 0}
+    chosen = data.draw(st.sets(st.sampled_from(sorted(attributes))))
+    model.nodes.append(
+        helper.make_node(kind, operands, ["y"], name="node", **{name: attributes[name] for name in chosen})
+    )
+    model.last = "y"
+    model.add("Mul", "y", "x")
+    with suppress(SpecError):
+        assert from_onnx(model.save(tmp_path / "net.onnx")).layers
 
 
 def test_missing_and_oversized_files(tmp_path, monkeypatch):

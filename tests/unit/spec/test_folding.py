@@ -38,8 +38,52 @@ def test_batch_norm_of_a_product_of_activations_stays():
 def test_nothing_fuses_into_a_result_that_others_read():
     net = Builder("net")
     x = net.conv(net.input("x", 3, 8, 8), 4, 3, name="conv")
-    net.binary("add", x, net.unary("sigmoid", x, name="gate"), name="add")
-    assert names(net.build()) == {"conv": [], "gate": [], "add": []}
+    net.unary("sigmoid", x, name="gate")
+    net.softmax(x, name="softmax")
+    assert names(net.build()) == {"conv": [], "gate": [], "softmax": []}
+
+
+def test_a_function_in_parts_fuses():
+    """silu, then gelu as 0.5 * x * (1 + erf(x / c)), then a gate of two functions."""
+    net = Builder("net")
+    x = net.linear(net.input("x", 8), 8, name="fc1")
+    x = net.binary("mul", x, net.unary("sigmoid", x))
+    x = net.linear(x, 8, name="fc2")
+    x = net.unary("mul", net.binary("mul", x, net.unary("add", net.unary("erf", net.unary("div", x)))))
+    x = net.linear(x, 8, name="fc3")
+    gate = net.unary("sigmoid", x)
+    net.binary("mul", net.unary("tanh", x), gate)
+    made = net.build()
+    assert names(made) == {
+        "fc1": ["sigmoid", "mul"],
+        "fc2": ["div", "erf", "add", "mul", "mul"],
+        "fc3": ["tanh", "sigmoid", "mul"],
+    }
+    assert [layer.operations for layer in made.layers] == [8 * 5, 8 * 5, 8 * 6]
+
+
+def test_parts_that_others_read_or_that_differ_in_size_stay_apart():
+    net = Builder("net")
+    x = net.conv(net.input("x", 3, 8, 8), 4, 3, name="conv")
+    gate = net.unary("sigmoid", x, name="gate")
+    y = net.binary("mul", x, gate, name="mul")
+    weight = net.adaptive_pool("average", net.pool("max", gate, 2, name="pool"), name="squeeze")
+    net.binary("mul", y, net.unary("relu", weight), name="excite")
+    made = net.build()
+    assert names(made)["mul"] == []
+    assert names(made)["squeeze"] == ["relu"]
+    assert names(made)["gate"] == []
+    assert set(names(made)) == {"conv", "gate", "mul", "pool", "squeeze", "excite"}
+
+
+def test_a_function_in_parts_of_a_shared_tensor_is_one_layer():
+    net = Builder("net")
+    x = net.conv(net.input("x", 3, 8, 8), 4, 3, name="conv")
+    net.binary("mul", net.unary("sigmoid", x, name="silu"), x, name="mul")
+    net.softmax(x, name="softmax")
+    made = net.build()
+    assert names(made) == {"conv": [], "softmax": [], "silu": ["mul"]}
+    assert made.layer("silu").inputs == ("conv",)
 
 
 def test_nothing_fuses_into_a_result_that_is_wanted():
