@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as Dictionary
-from collections.abc import Sequence
+from collections.abc import Mapping as Dictionary, Sequence
 from dataclasses import dataclass
 
 from hwsim.cost.problem import Problem

@@ -1,7 +1,7 @@
 """Cycles of a layer from its compute steps and its accesses.
 
-    overlapped  max(compute, bits of every memory / its bandwidth)
-    in series   transfers of single-buffered memories, the first wave of operands down, the last wave of results up
+overlapped  max(compute, bits of every memory / its bandwidth)
+in series   transfers of single-buffered memories, the first wave of operands down, the last wave of results up
 """
 
 from __future__ import annotations
@@ -64,9 +64,7 @@ def folds(problem: Problem, nest: NestArrays) -> Array:
     return count
 
 
-def cycles(
-    problem: Problem, loops: tuple[PricedLoop, ...], bypass: tuple[tuple[Operand, ...], ...] = ()
-) -> Cycles:
+def cycles(problem: Problem, loops: tuple[PricedLoop, ...], bypass: tuple[tuple[Operand, ...], ...] = ()) -> Cycles:
     """Time of a mapped layer.
 
     Args:
@@ -120,9 +118,7 @@ def busy_cycles(memory: Memory, clock: float, read: Array, written: Array) -> Ar
     return busy
 
 
-def _first_and_last_wave(
-    problem: Problem, nest: NestArrays, bypass: tuple[tuple[Operand, ...], ...]
-) -> Array:
+def _first_and_last_wave(problem: Problem, nest: NestArrays, bypass: tuple[tuple[Operand, ...], ...]) -> Array:
     """Cycles before the first multiply and after the last: one innermost tile for every instance, level by level."""
     last = len(problem.levels) - 1
     total: Array = 0
@@ -135,9 +131,7 @@ def _first_and_last_wave(
                     tile[loop.dim] = tile[loop.dim] * loop.bound
             tile = {dim: np.minimum(extent, nest.sizes[dim]) for dim, extent in tile.items()}
             memory = problem.memory(parent, operand)
-            port = memory.bandwidth or (
-                memory.write_bandwidth if operand is Operand.OUTPUTS else memory.read_bandwidth
-            )
+            port = memory.bandwidth or (memory.write_bandwidth if operand is Operand.OUTPUTS else memory.read_bandwidth)
             if port is None:
                 continue
             width = problem.precision.output_bits if operand is Operand.OUTPUTS else problem.stored_bits(operand)

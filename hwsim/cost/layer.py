@@ -13,7 +13,7 @@ from hwsim.cost.problem import Problem, problem
 from hwsim.cost.traffic import NestArrays, PricedLoop, flows
 from hwsim.errors import Infeasible
 from hwsim.mapping.mapping import Mapping
-from hwsim.operators.nest import DIMENSIONS, LoopNest, Operand
+from hwsim.operators.nest import DIMENSIONS, LoopNest
 from hwsim.spec.hardware import Hardware
 
 

@@ -58,8 +58,12 @@ class Problem:
 
     @property
     def corrected(self) -> bool:
-        """Whether the weights' offset costs one extra activation sum per output pixel (see `DatapathStyle`)."""
-        return self.hardware.datapath.offset_correction and self.precision.weight_bits <= WIDEST_DOREFA
+        """Whether the weights' offset costs one extra activation sum per output pixel (see `DatapathStyle`).
+
+        A mode wider than the weights holds their odd integers 2i - n as they are.
+        """
+        bits = self.precision.weight_bits
+        return self.hardware.datapath.offset_correction and bits <= WIDEST_DOREFA and self.mode.weight_bits <= bits
 
     def memory(self, level: int, operand: Operand) -> Memory:
         """The memory of a level that keeps an operand."""

@@ -7,8 +7,8 @@ dimensions; there the distinct positions p*stride + r*dilation of a tile number 
 divided by their common divisor, which is again a difference of products.
 
 Rules
-  * A loop with bound above 1 moves the tiles of the operands it indexes. Walking outwards from a tile, loops that do not
-    index the operand are free until the first that does (the reuse run); every loop from there outwards is paid for.
+  * A loop with bound above 1 moves the tiles of the operands it indexes. Walking outwards from a tile, loops that do
+    not index the operand are free until the first that does (the reuse run); every loop from there on is paid for.
   * Neighbouring input tiles share a halo. It is fetched again from one time step to the next, and once for all
     instances that a multicast serves in the same step.
   * Outputs: the first visit of an element starts from zero, later visits read the partial sum back. Of the instances
@@ -288,15 +288,13 @@ class _Link:
             together: Array = True
             for index in reversed(own):
                 loop = self.nest.loops[index]
-                if loop.axis is None:
-                    together = np.logical_and(together, np.equal(loop.bound, 1))
-                elif spatial(loop):
+                if loop.axis is None or spatial(loop):
                     together = np.logical_and(together, np.equal(loop.bound, 1))
                 else:
                     unit = unit * np.where(together, loop.bound, 1)
         size = self.nest.sizes[dim]
         unit = np.minimum(unit, size)
-        return (size // unit) * np.maximum(unit - reach, 0) + np.maximum(size % unit - reach, 0)
+        return np.asarray((size // unit) * np.maximum(unit - reach, 0) + np.maximum(size % unit - reach, 0))
 
     def _all_inside(self, dim: str) -> Array:
         extent: Array = 1

@@ -43,7 +43,7 @@ class Mode:
     activation_bits: int
     rate: float
     lanes: int
-    lane_dims: tuple[str, ...]
+    lane_dims: tuple[LaneDimension, ...]
     energy: float
 
 
@@ -90,7 +90,7 @@ class DatapathStyle(Value):
                 what the file leaves out.
         """
 
-    def lane_dimensions(self) -> tuple[str, ...]:
+    def lane_dimensions(self) -> tuple[LaneDimension, ...]:
         """Dimensions that packed lanes may unroll; none for a style that packs nothing."""
         return ()
 

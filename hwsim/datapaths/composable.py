@@ -41,7 +41,7 @@ class Composable(NativeStyle):
     energy_overhead: float = Field(default=2.26, gt=0)
     area_overhead: float = Field(default=3.4, gt=0)
 
-    def lane_dimensions(self) -> tuple[str, ...]:
+    def lane_dimensions(self) -> tuple[LaneDimension, ...]:
         """Dimensions that the lanes may unroll."""
         return self.lane_dims or LANE_DIMENSIONS[self.sum]
 

@@ -45,7 +45,7 @@ class Subword(NativeStyle):
                 raise ValueError(f"{width} bits do not divide the native {native}")
         return widths
 
-    def lane_dimensions(self) -> tuple[str, ...]:
+    def lane_dimensions(self) -> tuple[LaneDimension, ...]:
         """Dimensions that the lanes may unroll."""
         return self.lane_dims or LANE_DIMENSIONS[self.sum]
 

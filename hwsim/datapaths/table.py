@@ -68,7 +68,7 @@ class Table(DatapathStyle):
             return self.area
         return max(mode.macs_per_cycle * mac_area(mode.weights, mode.activations) for mode in self.modes)
 
-    def lane_dimensions(self) -> tuple[str, ...]:
+    def lane_dimensions(self) -> tuple[LaneDimension, ...]:
         """Dimensions that the lanes may unroll."""
         return self.lane_dims
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
 
 from hwsim.cost.layer import Certificate, LayerCost, price_problem
 from hwsim.cost.problem import problem
 from hwsim.errors import Infeasible
+from hwsim.mapper.exact import Found
 from hwsim.mapper.mapspace import mapspaces, space_size
-from hwsim.mapper.search import Found, Search
+from hwsim.mapper.objective import Objective
+from hwsim.mapper.search import Search
 from hwsim.operators.nest import LoopNest
 from hwsim.spec.hardware import Hardware
 
-Objective = Literal["latency", "energy", "edp"]
+__all__ = ["EFFORT", "Objective", "map_layer"]
 
 #: Partial mappings that a search looks at before it settles for a gap.
 EFFORT = 5e7
@@ -34,12 +35,15 @@ def map_layer(
 
     Ties in latency go to the least energy among the mappings priced.
 
+    Args:
+        output_bits: width of a finished output [bits]; as the inputs unless given.
+        effort: partial mappings to look at before settling for the best found and a gap.
+        resident_weights: weights stay in the outermost on-chip level that keeps them between inferences.
+
     Raises:
         Infeasible: no mapping fits, or no mode of the datapath runs these widths.
     """
-    stated = problem(
-        nest, hardware, weight_bits, activation_bits, output_bits, resident_weights=resident_weights
-    )
+    stated = problem(nest, hardware, weight_bits, activation_bits, output_bits, resident_weights=resident_weights)
     spaces = mapspaces(stated)
     found = Found()
     for space in spaces:

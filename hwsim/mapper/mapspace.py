@@ -17,13 +17,11 @@ from functools import cache, cached_property
 from itertools import combinations, product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hwsim.cost.problem import Problem
+from hwsim.mapper.arrays import Bools, Ints, ceil_div
 from hwsim.operators.nest import DIMENSIONS, RELEVANT, Operand
-from hwsim.spec.hardware import Axis
-
-Ints = NDArray[np.int64]
+from hwsim.spec.hardware import Axis, Level
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Unrollings:
     @cached_property
     def factor(self) -> Ints:
         """Instances by dimension, all axes together: shape [ways, dims]."""
-        return self.bounds.prod(axis=1)
+        return np.asarray(self.bounds.prod(axis=1))
 
     def __len__(self) -> int:
         return len(self.bounds)
@@ -72,23 +70,22 @@ class Mapspace:
         """Numbers of tiles that a dimension can be cut into, ascending."""
         return tile_counts(int(self.sizes[dim]))
 
-    def looped(self, level: int) -> NDArray[np.bool_]:
+    def looped(self, level: int) -> Bools:
         """Whether each dimension may have a temporal loop at a level."""
         return np.array([dim in self.problem.levels[level].loops for dim in self.dims], dtype=bool)
 
     def least_tile(self, level: int) -> Ints:
         """Smallest tile that the dataflow allows at a level."""
-        fixed = self.problem.levels[level].tile
+        fixed = _fixed_tiles(self.problem.levels[level])
         return np.array(
-            [size if fixed.get(dim) == "full" else 1 for dim, size in zip(self.dims, self.sizes, strict=True)],
-            dtype=np.int64,
+            [size if fixed.get(dim) == "full" else 1 for dim, size in zip(self.dims, self.sizes, strict=True)]
         )
 
     def greatest_tile(self, level: int) -> Ints:
         """Largest tile that the dataflow allows at a level."""
-        fixed = self.problem.levels[level].tile
+        fixed = _fixed_tiles(self.problem.levels[level])
         limits = [fixed.get(dim, "full") for dim in self.dims]
-        return np.array([np.iinfo(np.int64).max if x == "full" else x for x in limits], dtype=np.int64)
+        return np.array([np.iinfo(np.int64).max if x == "full" else x for x in limits])
 
     @cached_property
     def mirrored(self) -> bool:
@@ -98,7 +95,7 @@ class Mapspace:
             return False
         allowed = [set(level.loops) for level in self.problem.levels]
         allowed += [set(axis.dims) for level in self.problem.levels for axis in level.fanout]
-        fixed = [level.tile for level in self.problem.levels]
+        fixed = [_fixed_tiles(level) for level in self.problem.levels]
         return all(
             all((row in dims) == (column in dims) for dims in allowed)
             and all(tile.get(row) == tile.get(column) for tile in fixed)
@@ -111,7 +108,7 @@ class Mapspace:
         useful = [o for o in Operand if any(d not in RELEVANT[o] for d in self.dims)] or [Operand.OUTPUTS]
         return product(*(useful for _ in self.problem.levels[:-1]))
 
-    def allows(self, level: int, ordered: Sequence[int], bounds: Ints) -> NDArray[np.bool_]:
+    def allows(self, level: int, ordered: Sequence[int], bounds: Ints) -> Bools:
         """Whether the dataflow allows loops of a level: innermost one that leaves a stationary operand in place, if
         there is one.
 
@@ -123,7 +120,7 @@ class Mapspace:
         holds = [any(self.dims[i] not in RELEVANT[o] for o in allowed) for i in ordered]
         present = bounds[:, ordered] > 1
         innermost = len(ordered) - 1 - present[:, ::-1].argmax(axis=1)
-        return np.array(holds)[innermost] | ~present[:, holds].any(axis=1)
+        return np.asarray(np.array(holds)[innermost] | ~present[:, holds].any(axis=1))
 
     def unrollings(self, level: int, thin: bool = False) -> Unrollings:
         """Ways to unroll over a level's fan-out.
@@ -160,10 +157,14 @@ def mapspaces(problem: Problem) -> list[Mapspace]:
     return [Mapspace(problem, dims, pick) for pick in product(*choices)]
 
 
+def _fixed_tiles(level: Level) -> dict[str, int | str]:
+    return {str(dim): extent for dim, extent in level.tile.items()}
+
+
 @cache
 def tile_counts(size: int) -> Ints:
     """Distinct values of ceil(size / tile), ascending: about 2 sqrt(size) of them."""
-    return np.unique(-(-size // np.arange(1, size + 1)))
+    return np.unique(ceil_div(size, np.arange(1, size + 1)))
 
 
 def _axis_bounds(axis: Axis, dims: tuple[str, ...], sizes: Ints, thin: bool) -> Ints:
@@ -174,7 +175,7 @@ def _axis_bounds(axis: Axis, dims: tuple[str, ...], sizes: Ints, thin: bool) -> 
         most = min(axis.size, int(size)) if dim in axis.dims else 1
         bounds = np.arange(1, most + 1)
         if thin:
-            bounds = np.intersect1d(bounds, -(-int(size) // tile_counts(int(size))))
+            bounds = np.intersect1d(bounds, ceil_div(int(size), tile_counts(int(size))))
         row, pick = np.nonzero(used[:, None] * bounds[None, :] <= axis.size)
         ways = np.concatenate([ways[row], bounds[pick, None]], axis=1)
         used = used[row] * bounds[pick]
@@ -204,7 +205,7 @@ def _chains(tiles: int, slots: tuple[int | None, ...]) -> int:
         return 1
     limit, rest = slots[0], slots[1:]
     counts = tile_counts(tiles)
-    bounds = -(-tiles // counts)
+    bounds = ceil_div(tiles, counts)
     return sum(
         _chains(int(n), rest) for n, bound in zip(counts, bounds, strict=True) if limit is None or bound <= limit
     )

@@ -45,8 +45,8 @@ class LevelMapping:
 class Mapping:
     """Loops of every level, outermost level first.
 
-    The bounds of a dimension multiply to at least its size. Inner loops fix the tile sizes: the tile of a dimension at a
-    level is the product of the bounds inside, and where the bounds overshoot only the last tile of each loop is short.
+    The bounds of a dimension multiply to at least its size. Inner loops fix the tile sizes: the tile of a dimension
+    at a level is the product of the bounds inside, and where the bounds overshoot only the last tile is short.
     """
 
     levels: tuple[LevelMapping, ...]
@@ -62,7 +62,9 @@ class Mapping:
                 lines.append(f"{'  ' * depth}for {loop.dim.lower()} in 0..{loop.bound - 1}")
                 depth += 1
             for spatial in level.spatial:
-                lines.append(f"{'  ' * depth}parallel {spatial.dim.lower()} in 0..{spatial.bound - 1} on {spatial.axis}")
+                lines.append(
+                    f"{'  ' * depth}parallel {spatial.dim.lower()} in 0..{spatial.bound - 1} on {spatial.axis}"
+                )
                 depth += 1
         lines.append(f"{'  ' * depth}multiply-accumulate")
         return "\n".join(lines)

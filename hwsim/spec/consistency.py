@@ -6,7 +6,7 @@ can be checked beside the fields' own faults instead of after them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 from pydantic import ValidationError, model_validator
@@ -42,12 +42,16 @@ class Consistent(Value):
 def hardware_inconsistencies(hardware: Any) -> Iterator[Finding]:
     """Faults between the fields of a hardware description, each with its location."""
     levels = list(records(hardware, "levels"))
-    yield from _repeated(levels, ("levels",), "level")
+    yield from _repeated(((("levels", i), level) for i, level in levels), "level")
+    # Results name a memory without its level.
+    everywhere = [
+        (("levels", i, "memories", j), memory) for i, level in levels for j, memory in records(level, "memories")
+    ]
+    yield from _repeated(everywhere, "memory")
     for i, level in levels:
         where: Location = ("levels", i)
         memories, axes = list(records(level, "memories")), list(records(level, "fanout"))
-        yield from _repeated(memories, (*where, "memories"), "memory")
-        yield from _repeated(axes, (*where, "fanout"), "axis")
+        yield from _repeated((((*where, "fanout", j), axis) for j, axis in axes), "axis")
         yield from _kept_twice(memories, (*where, "memories"))
         for j, memory in memories:
             yield from _memory(memory, (*where, "memories", j), outermost=i == 0)
@@ -108,12 +112,12 @@ def _memory(memory: dict[str, Any], where: Location, outermost: bool) -> Iterato
             yield (*where, key), "give either bandwidth, shared by reads and writes, or the two apart, not both"
 
 
-def _repeated(records: list[tuple[int, dict[str, Any]]], where: Location, kind: str) -> Iterator[Finding]:
+def _repeated(named: Iterable[tuple[Location, dict[str, Any]]], kind: str) -> Iterator[Finding]:
     seen: set[str] = set()
-    for i, record in records:
+    for where, record in named:
         name = record.get("name")
         if isinstance(name, str) and name in seen:
-            yield (*where, i, "name"), f"another {kind} is named {shown(name)} already"
+            yield (*where, "name"), f"another {kind} is named {shown(name)} already"
         elif isinstance(name, str):
             seen.add(name)
 
