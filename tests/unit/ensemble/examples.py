@@ -19,7 +19,7 @@ FULL = 8
 
 
 def small_network() -> Network:
-    """conv 1152 MACs, 72 weights; pool; fc 80 MACs, 80 weights, 5 biases; softmax. Tensors: 32, 64, 16, 5, 5 elements."""
+    """conv 1152 MACs, 72 weights; pool; fc 80 MACs, 80 weights, 5 biases; softmax. 32, 64, 16, 5 and 5 elements."""
     net = Builder("small")
     x = net.input("image", 2, 4, 4)
     x = net.unary("relu", net.conv(x, 4, 3, padding=1, name="conv"))
