@@ -61,7 +61,7 @@ def hardwares(draw: st.DrawFn) -> Hardware:
         split = [tuple(o for o in Operand if o in kept and (o in apart) is side) for side in (True, False)]
         optional = set() if i == 0 else draw(st.sets(st.sampled_from(Operand)))
         memories = tuple(
-            Memory(name=f"memory{j}", keeps=keeps, optional=tuple(o for o in keeps if o in optional))
+            Memory(name=f"memory{i}{j}", keeps=keeps, optional=tuple(o for o in keeps if o in optional))
             for j, keeps in enumerate(split)
             if keeps
         )

@@ -20,7 +20,7 @@ EVERY = tuple(Operand)
 
 def level(name: str, *fanout: Axis, size: float | None = None, buffering: str = "double", **fields: object) -> Level:
     optional = fields.pop("optional", ())
-    memory = {"name": "memory", "keeps": EVERY, "size": size, "buffering": buffering, "optional": optional}
+    memory = {"name": f"{name} memory", "keeps": EVERY, "size": size, "buffering": buffering, "optional": optional}
     return Level.model_validate({"name": name, "memories": [memory], "fanout": fanout, **fields})
 
 

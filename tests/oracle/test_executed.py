@@ -18,7 +18,7 @@ W, I, O = Operand.WEIGHTS, Operand.INPUTS, Operand.OUTPUTS  # noqa: E741
 
 
 def level(name: str, keeps: tuple[Operand, ...] = (W, I, O), *fanout: Axis) -> Level:
-    return Level(name=name, memories=(Memory(name="memory", keeps=keeps),) if keeps else (), fanout=fanout)
+    return Level(name=name, memories=(Memory(name=f"{name} memory", keeps=keeps),) if keeps else (), fanout=fanout)
 
 
 def step(name: str, temporal: str = "", spatial: str = "") -> LevelMapping:
@@ -83,7 +83,7 @@ def test_output_stationary_matrix_product() -> None:
     assert counts(run, "RF", W) == (24, 24)  # C moves the weight every step, over P again and again
     assert counts(run, "DRAM", I) == (24, 0)
     assert run.steps == 24
-    assert run.peak["RF", "memory"] == 3
+    assert run.peak["RF", "RF memory"] == 3
 
 
 def test_loops_that_do_not_index_an_operand_keep_its_tile_only_directly_outside() -> None:
@@ -222,7 +222,7 @@ def test_a_short_last_wave_fills_only_who_works() -> None:
     assert run.writes["RF", I] == 2 * 2  # both instances once a C: K only moves on outside
     assert run.busiest["RF", W] == (2 * 5, 2 * 5)
     assert busiest(nest, hardware, mapping, "RF")[W] == (2 * 8, 2 * 8)
-    assert run.peak["RF", "memory"] == 4 + 1 + 4
+    assert run.peak["RF", "RF memory"] == 4 + 1 + 4
 
 
 def test_fan_outs_multiply_through_a_level_that_keeps_nothing() -> None:

@@ -9,11 +9,14 @@ from hypothesis import given, settings, strategies as st
 
 from hwsim.cost.layer import price
 from hwsim.datapaths import STYLES, DatapathStyle
+from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
 from hwsim.operators.nest import LoopNest, Operand
-from hwsim.spec.hardware import AccessEnergy, Axis, Hardware
+from hwsim.spec.hardware import AccessEnergy, Axis, Hardware, Level, Memory
 from hwsim.units import Bandwidth
 from tests.oracle.executed import busiest, execute
-from tests.strategies import hardwares, loop_nests, mappings, one_mac
+from tests.strategies import chip, hardwares, loop_nests, mappings, one_mac
+
+EVERY = tuple(Operand)
 
 
 @st.composite
@@ -47,6 +50,37 @@ def test_traffic_is_what_the_execution_moves(datapath: DatapathStyle, data: st.D
     assert {key: words for key, words in priced.items() if key in moved or any(words)} == moved
     assert cost.macs == run.macs
     assert cost.cycles == run.steps
+
+
+@pytest.mark.parametrize(
+    ("nest", "between", "inside", "union"),
+    [
+        (LoopNest(Q=4, S=3), Loop("Q", 2), Loop("S", 3), 5),  # columns 0 1 2 beside 2 3 4, then 1 2 3 beside 3 4 5
+        (LoopNest(P=3, R=4), Loop("R", 2), Loop("P", 3), 5),  # rows 0 1 2 beside 2 3 4, then 1 2 3 beside 3 4 5
+    ],
+)
+def test_instances_share_words_also_where_their_tiles_are_not_neighbours(
+    nest: LoopNest, between: Loop, inside: Loop, union: int
+) -> None:
+    """A loop between the unrolled one and the tile sets the tiles of two instances 2 apart; they still have a word in
+    common at each of the 2 steps."""
+    outer = Level(name="outer", memories=(Memory(name="DRAM", keeps=EVERY),), fanout=(Axis(name="X", size=2),))
+    inner = Level(name="inner", memories=(Memory(name="RF", keeps=EVERY),))
+    hardware = chip(outer, Level(name="middle"), inner)
+    mapping = Mapping(
+        (
+            LevelMapping("outer", spatial=(SpatialLoop(between.dim, 2, "X"),)),
+            LevelMapping("middle", (between,)),
+            LevelMapping("inner", (inside,)),
+        )
+    )
+    (priced,) = (
+        access.reads
+        for access in price(nest, hardware, mapping, 8, 8).traffic
+        if (access.level, access.operand) == (0, Operand.INPUTS)
+    )
+    assert execute(nest, hardware, mapping).reads["outer", Operand.INPUTS] == 2 * union
+    assert priced == 2 * union
 
 
 @settings(max_examples=150)
