@@ -13,10 +13,10 @@ from hwsim.cost.layer import LayerCost, price
 from hwsim.errors import Infeasible
 from hwsim.mapper import map_layer
 from hwsim.mapping.mapping import Mapping
-from hwsim.operators.nest import LoopNest
-from hwsim.spec.hardware import Hardware
+from hwsim.operators.nest import LoopNest, Operand
+from hwsim.spec.hardware import AccessEnergy, Hardware, Level, Memory
 from tests.oracle.brute_force import enumerate_mappings
-from tests.strategies import tiny_problems
+from tests.strategies import chip, one_mac, packing, tiny_problems
 
 #: Most mappings that one example may have.
 MOST = 1000
@@ -33,25 +33,59 @@ def canonical(mapping: Mapping) -> Mapping:
     return Mapping(tuple(replace(level, bypass=tuple(sorted(level.bypass))) for level in mapping.levels))
 
 
-@settings(max_examples=60)
-@given(problem=tiny_problems())
-def test_optimum_equals_brute_force(problem: tuple[LoopNest, Hardware]) -> None:
-    nest, hardware = problem
-    mappings = list(islice(enumerate_mappings(nest, hardware, 8, 8), MOST + 1))
-    assume(len(mappings) <= MOST)
+def check(nest: LoopNest, hardware: Hardware, bits: int, most: int) -> None:
+    """Compare on one problem, provided that it has no more than `most` mappings."""
+    mappings = list(islice(enumerate_mappings(nest, hardware, bits, bits), most + 1))
+    assume(len(mappings) <= most)
     if not mappings:
         with pytest.raises(Infeasible):
-            map_layer(nest, hardware, 8, 8, objective="latency")
+            map_layer(nest, hardware, bits, bits, objective="latency")
         return
     space = {canonical(mapping) for mapping in mappings}
-    priced = [price(nest, hardware, mapping, 8, 8) for mapping in mappings]
+    priced = [price(nest, hardware, mapping, bits, bits) for mapping in mappings]
     for objective, value in OBJECTIVES.items():
-        found: LayerCost = map_layer(nest, hardware, 8, 8, objective=objective)
+        found: LayerCost = map_layer(nest, hardware, bits, bits, objective=objective)
         best = min(priced, key=value)
         assert isclose(value(found), value(best)), f"{objective}: {found.mapping} against {best.mapping}"
         assert found.certificate is not None
         assert found.certificate.proven
         assert found.mapping is not None
         assert canonical(found.mapping) in space
-        again = price(nest, hardware, found.mapping, 8, 8)
+        again = price(nest, hardware, found.mapping, bits, bits)
         assert (again.cycles, again.energy_joules) == pytest.approx((found.cycles, found.energy_joules))
+
+
+@settings(max_examples=80)
+@given(problem=tiny_problems())
+def test_optimum_equals_brute_force(problem: tuple[LoopNest, Hardware]) -> None:
+    check(*problem, bits=8, most=1000)
+
+
+@settings(max_examples=40)
+@given(problem=tiny_problems())
+def test_optimum_equals_brute_force_with_lanes(problem: tuple[LoopNest, Hardware]) -> None:
+    nest, hardware = problem
+    check(nest, hardware.model_copy(update={"datapath": packing(accumulator=16)}), bits=4, most=1000)
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(problem=tiny_problems())
+def test_optimum_equals_brute_force_on_larger_spaces(problem: tuple[LoopNest, Hardware]) -> None:
+    check(*problem, bits=8, most=20_000)
+
+
+def test_dataflow_orders_the_loops_that_it_leaves_alone() -> None:
+    """No loop here can keep the inputs in place, so P and C may stand in either order, and pixels outside save sums.
+
+    P outside: each of 2 outputs goes to DRAM once, 8 bits. C outside: each goes twice, first 16 bits of partial sum.
+    """
+    outer = Memory(name="DRAM", keeps=tuple(Operand), energy=AccessEnergy(write=1.0))
+    inner = Memory(name="RF", keeps=tuple(Operand), size=4, buffering="streaming")
+    hardware = chip(
+        Level(name="outer", memories=(outer,), stationary=(Operand.INPUTS,)),
+        Level(name="inner", memories=(inner,), loops=()),
+        datapath=one_mac(accumulator=16),
+    )
+    found = map_layer(LoopNest(C=2, P=2), hardware, 8, 8, objective="energy")
+    assert found.energy_joules == 4 + 2 * 8

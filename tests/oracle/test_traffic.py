@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hwsim.cost.layer import price
-from hwsim.datapaths import STYLES, DatapathStyle
+from hwsim.datapaths import DatapathStyle
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
 from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import AccessEnergy, Axis, Hardware, Level, Memory
 from hwsim.units import Bandwidth
 from tests.oracle.executed import busiest, execute
-from tests.strategies import chip, hardwares, loop_nests, mappings, one_mac
+from tests.strategies import chip, hardwares, loop_nests, mappings, one_mac, packing
 
 EVERY = tuple(Operand)
 
@@ -22,11 +22,6 @@ EVERY = tuple(Operand)
 @st.composite
 def layers(draw: st.DrawFn) -> tuple[LoopNest, Hardware]:
     return draw(loop_nests()), draw(hardwares())
-
-
-def packing() -> DatapathStyle:
-    """An 8-bit multiplier that does four 4-bit multiplies at once, one sum."""
-    return STYLES["composable"].model_validate({"style": "composable", "native": 8, "widths": [4, 8]})
 
 
 def lanes_of(hardware: Hardware, weight_bits: int, activation_bits: int) -> Axis | None:
