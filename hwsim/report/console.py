@@ -12,17 +12,24 @@ from rich.table import Table
 WIDEST = 200
 
 
+class _Screen(Console):
+    """Leaves a reader that has gone away to the caller; rich would exit with 1, which here means over the budget."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console(file: IO[str]) -> Console:
     """A console that colours a terminal only, and never cuts a table for a pipe."""
     width = None if file.isatty() or "COLUMNS" in os.environ else WIDEST
-    return Console(file=file, width=width, highlight=False, soft_wrap=False)
+    return _Screen(file=file, width=width, highlight=False)
 
 
 def columns(*names: str, title: str | None = None) -> Table:
     """An empty table without frames; a name that begins with ">" is a column of numbers."""
     table = Table(box=None, title=title, title_justify="left", title_style="bold", header_style="dim", pad_edge=False)
     for name in names:
-        table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left")
+        table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
     return table
 
 
