@@ -64,18 +64,24 @@ def folds(problem: Problem, nest: NestArrays) -> Array:
     return count
 
 
-def cycles(problem: Problem, loops: tuple[PricedLoop, ...], bypass: tuple[tuple[Operand, ...], ...] = ()) -> Cycles:
+def cycles(
+    problem: Problem,
+    loops: tuple[PricedLoop, ...],
+    bypass: tuple[tuple[Operand, ...], ...] = (),
+    done: tuple[Access, ...] | None = None,
+) -> Cycles:
     """Time of a mapped layer.
 
     Args:
         loops: the mapping, outermost loop first; bounds of any broadcastable shapes.
         bypass: for each level, operands that it does not keep in this mapping.
+        done: accesses of the whole chip, where they are known already.
     """
     nest = NestArrays.of(loops, dict(zip(DIMENSIONS, problem.nest.sizes, strict=True)))
     compute = compute_cycles(problem, nest)
     memories: dict[str, Array] = {}
     series: Array = 0
-    seen: dict[int, tuple[Access, ...]] = {}
+    seen: dict[int, tuple[Access, ...]] = {} if done is None else {0: done}
     for index, level in enumerate(problem.levels):
         for memory in level.memories:
             if memory.bandwidth is None and memory.read_bandwidth is None and memory.write_bandwidth is None:

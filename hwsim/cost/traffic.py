@@ -18,18 +18,19 @@ Rules
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from math import gcd
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.cost.problem import Problem
+from hwsim.cost.windows import WINDOWS, reaches, union_words
 from hwsim.operators.nest import DIMENSIONS, REDUCTION, RELEVANT, Operand
 
 Array: TypeAlias = NDArray[Any] | int | float
-WINDOWS = (("P", "R"), ("Q", "S"))
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def footprint(tile: dict[str, Array], operand: Operand, problem: Problem) -> Arr
         return words
     words = tile["N"] * tile["G"] * tile["C"]
     for axis, (outputs, taps) in enumerate(WINDOWS):
-        stride, dilation = _coprime(problem, axis)
+        dilation, stride = reaches(problem.nest, axis)
         pixels, window = tile[outputs], tile[taps]
         words = words * (pixels * window - np.maximum(pixels - dilation, 0) * np.maximum(window - stride, 0))
     return words
@@ -161,7 +162,8 @@ def flows(problem: Problem, nest: NestArrays, bypass: tuple[tuple[Operand, ...],
     fresh = total  # visits that start from zero in the parent
     for parent, child in zip(chain, (*chain[1:], None), strict=True):
         link = _Link(problem, nest, Operand.OUTPUTS, parent, child)
-        arriving, groups, own = link.arrivals(), link.groups(), link.fills()
+        arriving = link.arrivals()
+        groups, own = (link.groups(), link.fills()) if link.splits_sums else (arriving, arriving)
         back = groups - fresh
         result.append(
             Flow(
@@ -178,10 +180,16 @@ def flows(problem: Problem, nest: NestArrays, bypass: tuple[tuple[Operand, ...],
     return tuple(result)
 
 
-def _coprime(problem: Problem, axis: int) -> tuple[int, int]:
-    stride, dilation = problem.nest.stride[axis], problem.nest.dilation[axis]
-    common = gcd(stride, dilation)
-    return stride // common, dilation // common
+def ceil_div(numerator: Array, denominator: Array) -> Array:
+    """Quotient rounded up."""
+    return -(-numerator // denominator)
+
+
+def _settled(flags: Array) -> Array:
+    """A plain truth value where an array of them agrees, so that arrays stay as small as their causes."""
+    if np.all(flags):
+        return True
+    return flags if np.any(flags) else False
 
 
 @dataclass(frozen=True)
@@ -196,22 +204,29 @@ class _Link:
 
     def fills(self) -> Array:
         """Words entering (or leaving) all instances of the child over the run."""
-        return self._words(self._paid_temporal(), lambda _: True, merged=False)
+        return self._words(lambda _: True, merged=False)
 
     def reads(self) -> Array:
         """Words read from the parent: once for all receivers of a multicast."""
-        return self._words(self._paid_temporal(), lambda loop: not self._shares(loop, "multicast"), merged=True)
+        return self._words(lambda loop: not self._shares(loop, "multicast"), merged=True)
 
     def arrivals(self) -> Array:
         """Partial sums reaching the parent."""
-        return self._words(self._paid_temporal(), lambda loop: not self._shares(loop, "reduction"), merged=False)
+        return self._words(lambda loop: not self._shares(loop, "reduction"), merged=False)
 
     def groups(self) -> Array:
         """Visits of the child counted once for all instances that add to one sum."""
-        return self._words(
-            self._paid_temporal(), lambda loop: loop.level < self.parent or loop.dim not in REDUCTION, merged=False
+        return self._words(lambda loop: loop.level < self.parent or loop.dim not in REDUCTION, merged=False)
+
+    @cached_property
+    def splits_sums(self) -> bool:
+        """Whether a fan-out between the two shares one sum among instances."""
+        return any(
+            loop.axis is not None and loop.level >= self.parent and loop.dim in REDUCTION
+            for loop in (self.nest.loops[index] for index in self._above)
         )
 
+    @cached_property
     def _above(self) -> list[int]:
         end = len(self.problem.levels) if self.child is None else self.child
         return [index for index, loop in enumerate(self.nest.loops) if loop.level < end]
@@ -221,24 +236,30 @@ class _Link:
             return False
         return bool(getattr(self.problem.levels[loop.level].fanout[loop.axis], ability))
 
-    def _paid_temporal(self) -> dict[int, Array]:
-        """For each temporal loop above the child: is it paid for (1), or part of the reuse run (0)?
+    @cached_property
+    def _paid(self) -> dict[int, Array]:
+        """For each temporal loop above the child: is it paid for, or part of the reuse run?
 
         The datapath holds nothing, so nothing is reused there in time.
         """
         paid: dict[int, Array] = {}
         moved: Array = self.child is None
-        for index in reversed(self._above()):
+        for index in reversed(self._above):
             loop = self.nest.loops[index]
             if loop.axis is not None:
                 continue
-            if loop.dim in RELEVANT[self.operand]:
-                moved = np.logical_or(moved, np.greater(loop.bound, 1)) if moved is not True else True
+            if loop.dim in RELEVANT[self.operand] and moved is not True:
+                moved = _settled(np.logical_or(moved, np.greater(loop.bound, 1)))
             paid[index] = moved
         return paid
 
-    def _words(self, paid: dict[int, Array], spatial: Any, *, merged: bool) -> Array:
-        above = self._above()
+    def _words(self, spatial: Callable[[PricedLoop], bool], *, merged: bool) -> Array:
+        """Words over the run.
+
+        Args:
+            spatial: whether the instances of a spatial loop each count.
+            merged: instances that do not count apart see one larger tile together.
+        """
         words: Array = 1
         for dim in DIMENSIONS:
             if self.operand is Operand.INPUTS and dim in "PQRS":
@@ -246,51 +267,105 @@ class _Link:
             if dim in RELEVANT[self.operand]:
                 words = words * self.nest.sizes[dim]
             else:
-                words = words * self._visits(dim, above, paid, spatial)
+                words = words * self._visits(dim, spatial)
         if self.operand is Operand.INPUTS:
             for axis, (outputs, taps) in enumerate(WINDOWS):
-                stride, dilation = _coprime(self.problem, axis)
-                words = words * (
-                    self.nest.sizes[outputs] * self.nest.sizes[taps]
-                    - self._beyond(outputs, dilation, above, spatial, merged)
-                    * self._beyond(taps, stride, above, spatial, merged)
+                dilation, stride = reaches(self.problem.nest, axis)
+                seen_twice = self._beyond(outputs, dilation, spatial, merged) * self._beyond(
+                    taps, stride, spatial, merged
                 )
+                window = self.nest.sizes[outputs] * self.nest.sizes[taps] - seen_twice
+                if merged and (self._gaps(outputs, spatial) or self._gaps(taps, spatial)):
+                    window = self._united(axis, window, spatial)
+                words = words * window
         return words
 
-    def _visits(self, dim: str, above: list[int], paid: dict[int, Array], spatial: Any) -> Array:
-        """Times that the loops over an irrelevant dimension bring a tile (back), those with no work left out."""
-        own = [index for index in above if self.nest.loops[index].dim == dim]
-        counted = [
-            paid[index] if self.nest.loops[index].axis is None else spatial(self.nest.loops[index]) for index in own
+    def _gaps(self, dim: str, spatial: Callable[[PricedLoop], bool]) -> bool:
+        """Whether a loop in time may lie between instances that read together and their tiles."""
+        own = [self.nest.loops[index] for index in self._above if self.nest.loops[index].dim == dim]
+        apart = [loop.axis is None or spatial(loop) for loop in own]
+        first = apart.index(False) if False in apart else len(own)
+        return any(
+            is_apart and np.any(np.greater(loop.bound, 1))
+            for loop, is_apart in zip(own[first:], apart[first:], strict=True)
+        )
+
+    def _united(self, axis: int, adjoining: Array, spatial: Callable[[PricedLoop], bool]) -> Array:
+        """Words of a window where tiles of instances that read together need not adjoin."""
+        own = [
+            [(index, self.nest.loops[index]) for index in self._above if self.nest.loops[index].dim == dim]
+            for dim in WINDOWS[axis]
         ]
-        if not own:
-            return 1
-        if all(flag is True for flag in counted):
-            return -(-self.nest.sizes[dim] // self.nest.inner[own[-1]])
+        sizes = [self.nest.sizes[dim] for dim in WINDOWS[axis]]
+        tables = [
+            [(loop.bound, self.nest.inner[index], loop.axis is not None and not spatial(loop)) for index, loop in loops]
+            for loops in own
+        ]
+        arrays = np.broadcast_arrays(
+            *sizes, adjoining, *(value for table in tables for bound, inside, _ in table for value in (bound, inside))
+        )
+        words = np.empty(arrays[0].shape, dtype=np.int64)
+        for place in np.ndindex(words.shape):
+            values = iter([int(array[place]) for array in arrays])
+            extents = (next(values), next(values))
+            next(values)
+            loops = tuple(tuple((next(values), next(values), merged) for _, _, merged in table) for table in tables)
+            words[place] = union_words(extents, loops, reaches(self.problem.nest, axis))
+        return words
+
+    def _visits(self, dim: str, spatial: Callable[[PricedLoop], bool]) -> Array:
+        """Times that the loops over an irrelevant dimension bring a tile (back), those with no work left out."""
+        own = [index for index in self._above if self.nest.loops[index].dim == dim]
+        counted: list[Array] = [
+            self._paid[index] if self.nest.loops[index].axis is None else spatial(self.nest.loops[index])
+            for index in own
+        ]
+        visits = self._visits_when(dim, own, [flag is True for flag in counted])
+        # Where it depends on the mapping whether a loop is paid for, an inner one is only if all outer ones are.
+        for position, flag in enumerate(counted):
+            if isinstance(flag, np.ndarray):
+                paid = [other is True or (other is not False and k <= position) for k, other in enumerate(counted)]
+                visits = np.where(flag, self._visits_when(dim, own, paid), visits)
+        return visits
+
+    def _visits_when(self, dim: str, own: list[int], counted: list[bool]) -> Array:
+        """Visits over one dimension, given which of its loops count.
+
+        Args:
+            own: indices of its loops above the child, outermost first.
+        """
+        # Innermost loops that do not count leave as many visits as there are tiles outside them.
+        while counted and not counted[-1]:
+            counted = counted[:-1]
+        if all(counted):
+            return ceil_div(self.nest.sizes[dim], self.nest.inner[own[len(counted) - 1]]) if counted else 1
         inside: list[Array] = [1]
-        for index, flag in zip(reversed(own), reversed(counted), strict=True):
-            inside.append(inside[-1] * np.where(flag, self.nest.loops[index].bound, 1))
+        for index, flag in zip(reversed(own[: len(counted)]), reversed(counted), strict=True):
+            inside.append(inside[-1] * (self.nest.loops[index].bound if flag else 1))
         inside.reverse()
         visits: Array = 1
         rest = self.nest.sizes[dim]
-        for position, (index, flag) in enumerate(zip(own, counted, strict=True)):
+        for position, (index, flag) in enumerate(zip(own, counted, strict=False)):
             unit = self.nest.inner[index]
-            full = (rest - 1) // unit
-            visits = visits + np.where(flag, full * inside[position + 1], 0)
-            rest = np.where(flag, rest - full * unit, np.minimum(rest, unit))
+            if flag:
+                full = (rest - 1) // unit
+                visits = visits + full * inside[position + 1]
+                rest = rest - full * unit
+            else:
+                rest = np.minimum(rest, unit)
         return visits
 
-    def _beyond(self, dim: str, reach: int, above: list[int], spatial: Any, merged: bool) -> Array:
+    def _beyond(self, dim: str, reach: int, spatial: Callable[[PricedLoop], bool], merged: bool) -> Array:
         """Sum over tiles of max(extent - reach, 0): what a sliding window of that reach sees twice within a tile."""
-        own = [index for index in above if self.nest.loops[index].dim == dim]
+        own = [index for index in self._above if self.nest.loops[index].dim == dim]
         unit: Array = self.nest.inner[own[-1]] if own else self._all_inside(dim)
         if merged:
             together: Array = True
             for index in reversed(own):
                 loop = self.nest.loops[index]
                 if loop.axis is None or spatial(loop):
-                    together = np.logical_and(together, np.equal(loop.bound, 1))
-                else:
+                    together = _settled(np.logical_and(together, np.equal(loop.bound, 1)))
+                elif together is not False:
                     unit = unit * np.where(together, loop.bound, 1)
         size = self.nest.sizes[dim]
         unit = np.minimum(unit, size)

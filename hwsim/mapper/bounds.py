@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from math import gcd
 
 import numpy as np
 
-from hwsim.cost.traffic import WINDOWS
+from hwsim.cost.windows import WINDOWS, reaches
 from hwsim.mapper.arrays import Floats
 from hwsim.mapper.links import Link, Price, links, ports
 from hwsim.mapper.mapspace import Mapspace
@@ -162,8 +161,7 @@ class Bounds:
             return np.full(1, float(nest.elements(operand)))
         words = np.full(1, float(nest.N * nest.G * nest.C))
         for axis, (outputs, taps) in enumerate(WINDOWS):
-            common = gcd(nest.stride[axis], nest.dilation[axis])
-            stride, dilation = nest.stride[axis] // common, nest.dilation[axis] // common
+            dilation, stride = reaches(nest, axis)
             pixels = self._beyond(outputs, dilation, counts, unrolled, merged)
             window = self._beyond(taps, stride, counts, unrolled, merged)
             words = words * (float(getattr(nest, outputs) * getattr(nest, taps)) - pixels * window)

@@ -73,7 +73,7 @@ class Complete:
         for level, bounds in enumerate(self.temporal):
             allowed &= self.space.allows(level, self._ordered(level, order), bounds)
         energy = sum(access_energy(problem, done).values())
-        time = cycles(problem, loops, self.space.bypass).total
+        time = cycles(problem, loops, self.space.bypass, done).total
         return np.where(allowed, energy, np.inf), np.where(allowed, time, np.inf)
 
     def mapping(self, row: int, order: Order) -> Mapping:
