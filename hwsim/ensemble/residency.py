@@ -59,8 +59,10 @@ def beside(hardware: Hardware, bits: int, keeps_own: bool) -> Hardware:
     if memory.size is not None:
         per_byte = memory.size / memory.usable_bytes  # 2 where a double buffer halves what a tile may use
         changes["size"] = memory.size - per_byte * bits / 8
-    if keeps_own:
+    if keeps_own and Operand.WEIGHTS in memory.optional:
         changes["optional"] = tuple(operand for operand in memory.optional if operand is not Operand.WEIGHTS)
+    if not changes:
+        return hardware
     memories = tuple(x.model_copy(update=changes) if x is memory else x for x in hardware.levels[level].memories)
     levels = list(hardware.levels)
     levels[level] = levels[level].model_copy(update={"memories": memories})

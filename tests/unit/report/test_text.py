@@ -51,10 +51,11 @@ def test_every_layer_has_a_line(record: dict[str, Any]) -> None:
 
 def test_equation_6_stands_beside_the_simulation_with_the_reason(record: dict[str, Any]) -> None:
     (line,) = [line for line in printed(record) if line.startswith("time ")]
+    (why,) = [line for line in printed(record) if line.startswith("  time ")]
     simulated = 1 + record["overhead"]["time"]
-    assert line.split()[:4] == ["time", f"{simulated:.4g}", "2", f"{record['equation6']['layerwise']['time']:.4g}"]
-    assert "launch +" in line
-    assert "layers in full precision +" in line
+    assert line.split() == ["time", f"{simulated:.4g}", "2", f"{record['equation6']['layerwise']['time']:.4g}"]
+    assert why.startswith(f"  time {simulated - 2:+.4g}: layers in full precision +")
+    assert ", launch +" in why
 
 
 def test_reasons_name_the_largest_first_and_leave_out_what_is_nothing() -> None:
