@@ -39,25 +39,30 @@ def accesses(problem: Problem, flows: Sequence[Flow]) -> tuple[Access, ...]:
     Returns:
         One record for each level and operand it keeps, outermost level first; arrays of the flows' shape.
     """
-    words: dict[tuple[int, Operand], list[Array]] = {}
+    sums: dict[tuple[int, Operand], list[Array]] = {}
 
-    def add(level: int, operand: Operand, reads: Array, writes: Array, read_bits: Array, write_bits: Array) -> None:
-        sums = words.setdefault((level, operand), [0, 0, 0, 0])
-        for position, amount in enumerate((reads, writes, read_bits, write_bits)):
-            sums[position] = sums[position] + amount
+    def add(level: int, flow: Flow, reads: Array, writes: Array, finished_reads: int, finished_writes: int) -> None:
+        bits = problem.stored_bits(flow.operand)
+        more = [reads, writes, _plus(reads * bits, finished_reads), _plus(writes * bits, finished_writes)]
+        before = sums.setdefault((level, flow.operand), [0, 0, 0, 0])
+        sums[level, flow.operand] = [_plus(a, b) for a, b in zip(before, more, strict=True)]
 
     for flow in flows:
-        bits = problem.stored_bits(flow.operand)
         finished = _finished(problem, flow)
-        add(flow.parent, flow.operand, flow.down_reads, flow.up_writes,
-            flow.down_reads * bits, flow.up_writes * bits + finished)  # fmt: skip
+        add(flow.parent, flow, flow.down_reads, flow.up_writes, 0, finished)
         if flow.child is not None:
-            add(flow.child, flow.operand, flow.up_reads, flow.down_writes,
-                flow.up_reads * bits + finished, flow.down_writes * bits)  # fmt: skip
+            add(flow.child, flow, flow.up_reads, flow.down_writes, finished, 0)
     return tuple(
-        Access(level, problem.memory(level, operand).name, operand, *sums)
-        for (level, operand), sums in sorted(words.items(), key=lambda item: item[0][0])
+        Access(level, problem.memory(level, operand).name, operand, *amounts)
+        for (level, operand), amounts in sorted(sums.items(), key=lambda item: item[0][0])
     )
+
+
+def _plus(a: Array, b: Array) -> Array:
+    """Sum that leaves a large array alone where nothing is added to it."""
+    if isinstance(a, int) and a == 0:
+        return b
+    return a if isinstance(b, int) and b == 0 else a + b
 
 
 def _finished(problem: Problem, flow: Flow) -> int:
