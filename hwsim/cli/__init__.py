@@ -34,7 +34,7 @@ class Commands(click.Group):
             click.echo(str(error), err=True)
             ctx.exit(EXIT_BAD_INPUT)
         except KeyboardInterrupt:
-            click.echo("interrupted: layers mapped so far are in the cache", err=True)
+            click.echo("interrupted", err=True)
             ctx.exit(EXIT_INTERRUPTED)
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
@@ -45,7 +45,7 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 success, within the budget; 1 over the budget; 2 bad input, or nothing feasible; "
-    "130 interrupted.",
+    "130 interrupted (layers mapped until then are in the cache); 141 the reader of the output went away.",
 )
 @click.version_option(__version__, prog_name="hwsim")
 def main() -> None:

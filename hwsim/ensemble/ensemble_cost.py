@@ -17,7 +17,7 @@ from hwsim.cost.layer import LayerCost
 from hwsim.ensemble import difference as causes
 from hwsim.ensemble.combiner import combine
 from hwsim.ensemble.equation6 import Equation6, equation6
-from hwsim.ensemble.network_cost import NetworkCost, assemble, solve_all
+from hwsim.ensemble.network_cost import NetworkCost, Weights, assemble, solve_all
 from hwsim.ensemble.precision import precisions
 from hwsim.ensemble.solve import Mapper, Progress
 from hwsim.importers import resolve
@@ -163,14 +163,16 @@ def map_ensemble(
     bits = [precisions(network, copy.weights, copy.activations, ensemble.quantize, full) for copy in copies]
     predicted = equation6(network, hardware.datapath, bits)
 
-    search = (hardware, ensemble.weights, mapper, objective, effort, progress)
-    (one,), solved, stays = solve_all([(network, alone)], *search)
-    found, others, stay = solve_all([(network, own) for own in bits], *search)
+    # The baseline is not asked to keep its weights where it cannot: narrower members may fit where it does not.
+    policy: Weights = "streamed" if ensemble.weights == "streamed" else "auto"
+    search = (mapper, objective, effort, progress)
+    (one,), solved, stays = solve_all([(network, alone)], hardware, policy, *search)
+    found, solved, stay = solve_all([(network, own) for own in bits], hardware, ensemble.weights, *search, solved)
     baseline = assemble("baseline", network, hardware, alone, one, solved, stays)
     shared = {source.name: max(own.tensors[source.name] for own in bits) for source in network.inputs}
     held = [shared] * (len(copies) - 1) + [{}]  # the last member may let go of the input as soon as it has read it
     members = tuple(
-        assemble(copy.name or copy.precision, network, hardware, own, named, others, stay, later)
+        assemble(copy.name or copy.precision, network, hardware, own, named, solved, stay, later)
         for copy, own, named, later in zip(copies, bits, found, held, strict=True)
     )
     combiner = combine(ensemble.combiner, len(members), network, hardware, full)

@@ -131,8 +131,12 @@ def solve_all(
     objective: Objective,
     effort: float,
     progress: Progress | None = None,
+    known: Mapping[Task, LayerCost] | None = None,
 ) -> tuple[list[dict[str, Task]], dict[Task, LayerCost], bool]:
     """Decide whether the weights of networks that share a chip stay on it, and map every layer.
+
+    Args:
+        known: layers that were mapped before.
 
     Returns:
         The tasks of each network, their solutions, and whether weights stay.
@@ -146,12 +150,12 @@ def solve_all(
     if weights != "streamed" and fits(hardware, size):
         found = [tasks(network, hardware, bits, size) for network, bits in members]
         try:
-            return found, solve(found, mapper, objective, effort, progress), True
+            return found, solve(found, mapper, objective, effort, progress, known), True
         except Infeasible:
             if weights == "resident":
                 raise
     found = [tasks(network, hardware, bits) for network, bits in members]
-    return found, solve(found, mapper, objective, effort, progress), False
+    return found, solve(found, mapper, objective, effort, progress, known), False
 
 
 def assemble(

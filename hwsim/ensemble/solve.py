@@ -74,11 +74,16 @@ def solve(
     objective: Objective,
     effort: float,
     progress: Progress | None = None,
+    known: Mapping[Task, LayerCost] | None = None,
 ) -> dict[Task, LayerCost]:
     """Map every distinct task.
 
     Args:
         wanted: tasks by the name of the layer, which a failure is blamed on.
+        known: tasks that were solved before.
+
+    Returns:
+        Solutions of the tasks wanted and known.
 
     Raises:
         Infeasible: a layer has no mapping; names it.
@@ -87,10 +92,13 @@ def solve(
     for named in wanted:
         for name, task in named.items():
             names.setdefault(task, name)
-    solved: dict[Task, LayerCost] = {}
+    solved = dict(known or {})
+    total = len(names.keys() | solved.keys())
     for task, name in names.items():
+        if task in solved:
+            continue
         if progress:
-            progress(len(solved), len(names))
+            progress(len(solved), total)
         try:
             solved[task] = mapper(
                 task.nest,
@@ -105,5 +113,5 @@ def solve(
         except Infeasible as error:
             raise Infeasible(f"layer {name}: {error.message}", error.level, error.constraint) from None
     if progress:
-        progress(len(solved), len(names))
+        progress(len(solved), total)
     return solved

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from hwsim.cost.layer import LayerCost
 from hwsim.ensemble.ensemble_cost import EnsembleCost, Overhead, map_ensemble
+from hwsim.mapper import map_layer
 from hwsim.spec.ensemble import Ensemble, Member, NetworkReference
 from hwsim.spec.hardware import Hardware
 from hwsim.spec.load import load_ensemble, load_hardware
@@ -143,3 +146,20 @@ def test_energy_of_a_chip_that_prices_none_is_unknown() -> None:
         }
     )
     assert mapped(free, (8, 8), (8, 8)).overhead.energy is None
+
+
+def test_members_and_baseline_share_what_they_have_in_common() -> None:
+    """fc reads and writes full precision in all of them; conv is mapped once for each precision."""
+    asked = []
+
+    def counting(*arguments: Any, **options: Any) -> LayerCost:
+        asked.append(arguments)
+        return map_layer(*arguments, **options)
+
+    ensemble = small_ensemble((8, 8), (8, 8), (2, 4), (2, 2), quantize="convs")
+    seen: list[tuple[int, int]] = []
+    map_ensemble(
+        ensemble, small_chip(), small_network(), mapper=counting, progress=lambda done, of: seen.append((done, of))
+    )
+    assert len(asked) == 4
+    assert seen == [(0, 2), (1, 2), (2, 2), (2, 4), (3, 4), (4, 4)]

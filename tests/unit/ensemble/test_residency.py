@@ -78,3 +78,10 @@ def test_an_ensemble_keeps_all_members_or_none() -> None:
     assert all(member.resident for member in large.members)
     narrow = map_ensemble(small_ensemble((8, 8), (2, 2), weights="auto"), small_chip(buffer=450), small_network())
     assert all(member.resident for member in narrow.members)
+
+
+def test_narrow_members_may_have_to_stay_where_the_baseline_cannot() -> None:
+    """Two members at 2 bits store 2 * (38 + 5) B, the baseline 157 B; 100 B are free for weights."""
+    cost = map_ensemble(small_ensemble((2, 2), (2, 2), weights="resident"), small_chip(buffer=200), small_network())
+    assert not cost.baseline.resident
+    assert all(member.resident for member in cost.members)
