@@ -41,14 +41,15 @@ def accesses(problem: Problem, flows: Sequence[Flow]) -> tuple[Access, ...]:
     """
     sums: dict[tuple[int, Operand], list[Array]] = {}
 
-    def add(level: int, flow: Flow, reads: Array, writes: Array, finished_reads: int, finished_writes: int) -> None:
+    def add(level: int, flow: Flow, reads: Array, writes: Array, finished_reads: Array, finished_writes: Array) -> None:
         bits = problem.stored_bits(flow.operand)
         more = [reads, writes, _plus(reads * bits, finished_reads), _plus(writes * bits, finished_writes)]
         before = sums.setdefault((level, flow.operand), [0, 0, 0, 0])
         sums[level, flow.operand] = [_plus(a, b) for a, b in zip(before, more, strict=True)]
 
     for flow in flows:
-        finished = _finished(problem, flow)
+        # Finished outputs move at their own width, partial sums at the accumulator's.
+        finished = flow.finished * (problem.precision.output_bits - problem.stored_bits(flow.operand))
         add(flow.parent, flow, flow.down_reads, flow.up_writes, 0, finished)
         if flow.child is not None:
             add(flow.child, flow, flow.up_reads, flow.down_writes, finished, 0)
@@ -63,14 +64,3 @@ def _plus(a: Array, b: Array) -> Array:
     if isinstance(a, int) and a == 0:
         return b
     return a if isinstance(b, int) and b == 0 else a + b
-
-
-def _finished(problem: Problem, flow: Flow) -> int:
-    """Correction [bits] for the outputs that cross a link finished, hence at their own width.
-
-    The datapath always updates partial sums.
-    """
-    if flow.operand is not Operand.OUTPUTS or flow.child is None:
-        return 0
-    narrower = problem.precision.output_bits - problem.stored_bits(flow.operand)
-    return problem.nest.elements(Operand.OUTPUTS) * narrower

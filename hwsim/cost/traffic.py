@@ -59,6 +59,7 @@ class Flow:
         down_writes: written into the child, all instances together.
         up_reads: read from the child on the way up (outputs only).
         up_writes: written into the parent (outputs only).
+        finished: of the words on the way up, those that are final results.
     """
 
     operand: Operand
@@ -68,6 +69,7 @@ class Flow:
     down_writes: Array
     up_reads: Array
     up_writes: Array
+    finished: Array = 0
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,7 @@ def flows(problem: Problem, nest: NestArrays, bypass: tuple[tuple[Operand, ...],
                 down_writes=0 if child is None else back,
                 up_reads=0 if child is None else own,
                 up_writes=arriving,
+                finished=0 if child is None else total,  # the datapath always updates partial sums
             )
         )
         fresh = own - back

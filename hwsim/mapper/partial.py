@@ -9,7 +9,7 @@ import numpy as np
 
 from hwsim.mapper.arrays import Bools, Floats, Ints
 
-_COLUMNS = ("tile", "inner", "wave", "energy", "ports", "series", "value")
+_COLUMNS = ("tile", "inner", "wave", "energy", "ports", "spread", "series", "value")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Partial:
         inner: product of the temporal bounds so far, shape [rows, dims].
         wave: the innermost level's tile times what is unrolled outside it, shape [rows, dims].
         energy: of everything inside [J]; ports: of every port's time [cycles], shape [rows, ports].
+        spread: how much more than its even share the busiest instance does below the fan-out last unrolled.
         series: first and last waves of the levels passed [cycles].
         value: of the objective, for any completion.
         tiles: tiles chosen, from the innermost level outwards; shape [rows, dims] each.
@@ -32,6 +33,7 @@ class Partial:
     wave: Ints
     energy: Floats
     ports: Floats
+    spread: Floats
     series: Floats
     value: Floats
     tiles: tuple[Ints, ...] = ()
@@ -46,10 +48,12 @@ class Partial:
         return Partial(**taken, tiles=tuple(t[pick] for t in self.tiles), ways=tuple(w[pick] for w in self.ways))
 
 
-def nothing_yet(dims: int, ports: int) -> Partial:
-    """The one mapping that has no loops yet."""
+def nothing_yet(dims: int, energy: float, ports: tuple[float, ...]) -> Partial:
+    """The one mapping that has no loops yet, and what all mappings pay alike."""
     ones = np.ones((1, dims), dtype=np.int64)
-    return Partial(ones, ones, ones, np.zeros(1), np.zeros((1, ports)), np.zeros(1), np.zeros(1))
+    return Partial(
+        ones, ones, ones, np.array([energy]), np.array([ports]), np.ones(1), np.zeros(1), np.array([-np.inf])
+    )
 
 
 def joined(parts: Sequence[Partial]) -> Partial:

@@ -64,7 +64,7 @@ class Search:
 
     def run(self) -> None:
         """Descend greedily once for a good mapping, then visit everything that could be better."""
-        start = nothing_yet(len(self.sizes), len(self.bounds.ports))
+        start = nothing_yet(len(self.sizes), self.bounds.fixed.energy, self.bounds.fixed.ports)
         self._descend(start, self.depth - 1, BEAM)
         self._descend(start, self.depth - 1, None)
 
@@ -80,7 +80,7 @@ class Search:
     # -- who may still win -------------------------------------------------------------------------------------------
 
     def _value(self, energy: Floats, time: Floats, series: Floats) -> Floats:
-        return self.goal(np.asarray(energy + self.bounds.fixed.energy), np.asarray(time + series))
+        return self.goal(np.asarray(energy), np.asarray(time + series))
 
     def _alive(self, value: Floats) -> Bools:
         return np.asarray(value < self.found.value * MARGIN)
@@ -165,14 +165,26 @@ class Search:
         everything = np.ones((1, len(self.sizes)), dtype=np.int64) if level == 0 else None
         crossed = self._out_of(level, rows.tiles, ways, everything)
         energy = rows.energy + crossed.energy + self.passing[level].energy + outside_energy
-        time = np.maximum(time, self._port_time(rows.ports + crossed.ports, level))
+        # Instances work in lock step: whatever is below this fan-out is as busy as its busiest instance.
+        count, left = ceil_div(self.sizes, rows.tile), ceil_div(self.sizes, rows.tile * factor)
+        spread = self.problem.levels[level].instances_below * volume(left) / volume(count)
+        ports = rows.ports.copy()
+        ports[:, self._below(level)] *= spread[:, None]
+        crossed.ports[:, self._below(level)] *= spread[:, None]
+        time = np.maximum(time, self._port_time(ports + crossed.ports, level))
         wave, series, coming = rows.wave, rows.series, rows.series
         if level < self.depth - 1:
             wave = wave * factor
             series = series + self._first_wave(wave, [level])
             coming = series + self._first_wave(wave, range(level))
         value = self._value(energy, time, coming)
-        return replace(rows, tile=rows.tile * factor, wave=wave, series=series, value=value, ways=ways)
+        return replace(
+            rows, tile=rows.tile * factor, wave=wave, ports=ports, spread=spread, series=series, value=value, ways=ways
+        )
+
+    def _below(self, level: int) -> Bools:
+        """Which ports belong to levels below one."""
+        return np.array([port.level > level for port in self.bounds.ports], dtype=bool)
 
     # -- temporal loops ----------------------------------------------------------------------------------------------
 
@@ -242,6 +254,7 @@ class Search:
             return []
         rows = partial.rows(row)
         crossed = self._out_of(level, rows.tiles, rows.ways, outer)
+        crossed.ports[:, self._below(level)] *= rows.spread[:, None]
         energy, ports, inner = rows.energy + crossed.energy, rows.ports + crossed.ports, rows.inner * bound
         out = self.outside[level]
         place = tuple(np.zeros_like(outer.T)) if out.whole else tuple(self.grid.places(outer).T)
@@ -252,7 +265,12 @@ class Search:
             np.maximum(time, out.time[place]),
             rows.series + self._first_wave(wave, range(level)),
         )
-        return [Partial(tile, inner, wave, energy, ports, rows.series, value, (*rows.tiles, tile), rows.ways)]
+        return [
+            replace(
+                rows, tile=tile, inner=inner, wave=wave, energy=energy, ports=ports, value=value,
+                tiles=(*rows.tiles, tile),
+            )
+        ]  # fmt: skip
 
     def _first_of_mirrored(self, tile: Ints) -> Bools:
         """Of two tiles that differ in rows and columns changing places, the one to look at."""
@@ -310,8 +328,8 @@ class Search:
         return _Crossed(energy, ports)
 
     def _port_time(self, ports: Floats, level: int) -> Floats:
-        """Time of the busiest port [cycles], with what all mappings and all links outside add to it."""
-        return np.asarray((ports + self.passing[level].plus(self.bounds.fixed).ports).max(axis=1, initial=0.0))
+        """Time of the busiest port [cycles], with what the links outside add to it."""
+        return np.asarray((ports + self.passing[level].ports).max(axis=1, initial=0.0))
 
     def _compute(self, inner: Floats, left: Floats, level: int) -> Floats:
         """Least compute time [cycles] with so many iterations inside a boundary and so many tiles left outside it."""
@@ -335,7 +353,9 @@ class Search:
             below = prod(inside.instances_below for inside in self.problem.levels[level:])
             most = volume(ceil_div(self.sizes, factors)) / below
             floor = self._value(
-                np.full(1, self.passing[level].energy), self._compute(most, np.ones(1), level - 1), np.zeros(1)
+                np.full(1, self.passing[level].energy + self.bounds.fixed.energy),
+                self._compute(most, np.ones(1), level - 1),
+                np.zeros(1),
             )
             factors = factors[self._alive(floor)]
             grid: Floats | None = None
