@@ -127,17 +127,18 @@ class Search:
         worth = np.nonzero(self._alive(floor))[0]
         if not len(worth):
             return
-        factor = self.ways[level].factor[worth]
+        # Quotients of integers below 2^53 round up exactly in floating point, several times faster than in integers.
+        factor = self.ways[level].factor[worth].astype(np.float64)
         kept: list[Partial] = []
         step, width = max(1, CHUNK // factor.size), max(1, CHUNK // len(worth))
         for start in range(0, len(counts), step):
             if self._exhausted(partial.value.min()):
                 break
-            some = counts[start : start + step, None, :]
-            left = ceil_div(some, factor)
-            useful = (factor == ceil_div(some, left)).all(axis=2)
-            outside_energy, outside_time = self._outside_of(level, left)
-            tiles = volume(left)
+            some = counts[start : start + step, None, :].astype(np.float64)
+            left = np.ceil(some / factor)
+            useful = (factor == np.ceil(some / left)).all(axis=2)
+            outside_energy, outside_time = self._outside_of(level, left.astype(np.int64))
+            tiles = left.prod(axis=2)
             first, last = np.searchsorted(member[order], (start, start + step))
             for begin in range(first, last, width):
                 rows = order[begin : min(last, begin + width)]
@@ -339,17 +340,28 @@ class Search:
     def _iterations(self, level: int, box: tuple[Ints, ...], place: Ints, waves: Floats | None) -> Floats:
         """Least compute time [cycles] per inner iteration of tiles in a box of the grid, loops from `place` to there
         and everything outside included."""
-        looped, counted = np.ones(1), np.ones(1)
-        for counts, positions, inside in zip(self.grid.counts, box, place, strict=True):
-            looped = looped * ceil_div(counts[inside], counts[positions]).astype(np.float64)
-            counted = counted * counts[positions].astype(np.float64)
-        return self._compute(looped, counted, level) if waves is None else looped * waves[box]
+        looped, counted, alone = np.ones(1), np.ones(1), np.ones(1)
+        where: list[Ints] = []
+        for i, (counts, positions, inside) in enumerate(zip(self.grid.counts, box, place, strict=True)):
+            here = counts[positions].astype(np.float64)
+            looped = looped * np.ceil(counts[inside] / here)
+            counted = counted * here
+            if waves is not None:
+                together = waves.shape[i] > 1
+                where.append(positions if together else np.zeros_like(positions))
+                alone = alone if together else alone * here
+        return self._compute(looped, counted, level) if waves is None else looped * alone * waves[tuple(where)]
 
     def _wave_grid(self, level: int) -> Floats | None:
         """For every cut into tiles at a level, the compute time of one iteration in each of them [cycles] in the best
-        unrolling above it. Unrollings too poor to beat the best mapping are left out; None if many are left."""
+        unrolling above it. Unrollings too poor to beat the best mapping are left out.
+
+        Returns:
+            an array over the dimensions that can be unrolled there, of extent 1 along the others, whose tiles are
+            left to be multiplied; None where it would be large.
+        """
         if level not in self._waves:
-            factors = self.ways[level - 1].factor
+            factors = np.unique(self.ways[level - 1].factor, axis=0)
             below = prod(inside.instances_below for inside in self.problem.levels[level:])
             most = volume(ceil_div(self.sizes, factors)) / below
             floor = self._value(
@@ -358,13 +370,16 @@ class Search:
                 np.zeros(1),
             )
             factors = factors[self._alive(floor)]
+            spread = [i for i in range(len(self.sizes)) if (factors[:, i] > 1).any()]
+            shape = [extent if i in spread else 1 for i, extent in enumerate(self.grid.shape)]
             grid: Floats | None = None
-            if 0 < len(factors) * prod(self.grid.shape) <= MOST_WAVES and not self.outside[level].whole:
-                best = np.full(self.grid.shape, np.inf)
+            if 0 < len(factors) * prod(shape) <= MOST_WAVES and not self.outside[level].whole:
+                best = np.full(shape, np.inf)
                 for factor in factors:
                     product = np.ones(1)
-                    for i, counts in enumerate(self.grid.counts):
-                        product = product * self.grid.on_axis(i, ceil_div(counts, factor[i]).astype(np.float64))
+                    for i in spread:
+                        waves = np.ceil(self.grid.counts[i] / factor[i])
+                        product = product * self.grid.on_axis(i, waves)
                     np.minimum(best, product, out=best)
                 grid = self._compute(np.ones(1), best, level - 1)
             self._waves[level] = grid
