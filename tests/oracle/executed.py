@@ -98,30 +98,24 @@ def execute(nest: LoopNest, hardware: Hardware, mapping: Mapping, lanes_axis: Ax
     return _Run(nest, hardware, mapping, lanes_axis).run()
 
 
-def busiest(
+def alone(
     nest: LoopNest, hardware: Hardware, mapping: Mapping, level: str, lanes_axis: Axis | None = None
-) -> dict[Operand, tuple[int, int]]:
-    """Reads and writes by operand of one instance of a level that gets a full tile in every wave [words].
+) -> tuple[LoopNest, Mapping]:
+    """What one instance of a level has to do if it gets a full tile in every wave.
 
-    The instance alone executes the nest in which the spatial loops above it are gone and each dimension that they
-    unroll has shrunk to its waves, every one of them a full tile.
+    The spatial loops above it are gone, and each dimension that they unroll has shrunk to its waves, every one of them
+    a full tile.
     """
     names = [spec.name for spec in hardware.levels]
     depth = names.index(level)
-    loops = flatten(hardware, mapping, lanes_axis)
     sizes = dict(zip(DIMENSIONS, nest.sizes, strict=True))
-    for loop in reversed(loops):
+    for loop in reversed(flatten(hardware, mapping, lanes_axis)):
         if loop.axis is not None and loop.level < depth and loop.bound > 1:
             sizes[loop.dim] = ceil(ceil(sizes[loop.dim] / loop.tile) / loop.bound) * loop.tile
     levels = tuple(
         replace(each, spatial=()) if names.index(each.level) < depth else each for each in mapping.levels
     )
-    alone = execute(replace(nest, **sizes), hardware, Mapping(levels), lanes_axis)
-    return {
-        operand: (alone.reads[level, operand], alone.writes[level, operand])
-        for operand in Operand
-        if (level, operand) in alone.reads
-    }
+    return LoopNest(**sizes, stride=nest.stride, dilation=nest.dilation), Mapping(levels)
 
 
 @dataclass

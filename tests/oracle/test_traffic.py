@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import isclose
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -13,7 +14,7 @@ from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
 from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import AccessEnergy, Axis, Hardware, Level, Memory
 from hwsim.units import Bandwidth
-from tests.oracle.executed import busiest, execute
+from tests.oracle.executed import Executed, alone, execute
 from tests.strategies import chip, hardwares, loop_nests, mappings, one_mac, packing
 
 EVERY = tuple(Operand)
@@ -27,6 +28,28 @@ def layers(draw: st.DrawFn) -> tuple[LoopNest, Hardware]:
 def lanes_of(hardware: Hardware, weight_bits: int, activation_bits: int) -> Axis | None:
     mode = hardware.datapath.mode(weight_bits, activation_bits)
     return Axis(name="lanes", size=mode.lanes, dims=mode.lane_dims) if mode.lanes > 1 else None
+
+
+class Widths(NamedTuple):
+    """Of a word, by what it is [bits]."""
+
+    weight: int
+    activation: int
+    finished: int
+    partial: int
+
+
+def bits_moved(nest: LoopNest, run: Executed, name: str, operand: Operand, widths: Widths) -> tuple[int, int]:
+    """Read and written at a level. A finished output goes up from level to level once, at its own width; all other
+    words of outputs are partial sums, those that the datapath sends included."""
+    reads, writes = run.reads[name, operand], run.writes[name, operand]
+    if operand is not Operand.OUTPUTS:
+        width = widths.weight if operand is Operand.WEIGHTS else widths.activation
+        return reads * width, writes * width
+    accumulating = [each for each, kept in run.reads if kept is Operand.OUTPUTS]
+    saved = nest.elements(Operand.OUTPUTS) * (widths.partial - widths.finished)
+    going, coming = name != accumulating[0], name != accumulating[-1]
+    return reads * widths.partial - going * saved, writes * widths.partial - coming * saved
 
 
 @pytest.mark.parametrize("datapath", [one_mac(), packing()], ids=["plain", "lanes"])
@@ -81,8 +104,7 @@ def test_instances_share_words_also_where_their_tiles_are_not_neighbours(
 @settings(max_examples=150)
 @given(data=st.data())
 def test_energy_is_that_of_the_words_moved(data: st.DataObject) -> None:
-    """A finished output goes up from level to level once, at its own width; all other sums are wider."""
-    weight, activation, finished, partial = 3, 5, 7, 11
+    widths = Widths(weight=3, activation=5, finished=7, partial=11)
     nest, hardware = data.draw(layers())
     costs = st.integers(0, 1000).map(float)
     levels = tuple(
@@ -96,32 +118,23 @@ def test_energy_is_that_of_the_words_moved(data: st.DataObject) -> None:
         )
         for level in hardware.levels
     )
-    hardware = hardware.model_copy(update={"datapath": one_mac(accumulator=partial), "levels": levels})
+    hardware = hardware.model_copy(update={"datapath": one_mac(accumulator=widths.partial), "levels": levels})
     mapping = data.draw(mappings(nest, hardware))
     run = execute(nest, hardware, mapping)
-    results = nest.elements(Operand.OUTPUTS)
-    accumulating = [name for name, operand in run.reads if operand is Operand.OUTPUTS]
     energy = float(nest.macs)  # 1 J each
     for name, operand in run.reads:
         memory = hardware.level(name).memory(operand)
         assert memory is not None
-        reads, writes = run.reads[name, operand], run.writes[name, operand]
-        if operand is Operand.OUTPUTS:
-            going = results * (name != accumulating[0])  # read once more on their way up
-            coming = results * (name != accumulating[-1])  # from a level below; the datapath sends partial sums
-            energy += (going * finished + (reads - going) * partial) * memory.energy.read
-            energy += (coming * finished + (writes - coming) * partial) * memory.energy.write
-        else:
-            bits = weight if operand is Operand.WEIGHTS else activation
-            energy += (reads * memory.energy.read + writes * memory.energy.write) * bits
-    assert isclose(price(nest, hardware, mapping, weight, activation, finished).energy_joules, energy)
+        read, written = bits_moved(nest, run, name, operand, widths)
+        energy += read * memory.energy.read + written * memory.energy.write
+    assert isclose(price(nest, hardware, mapping, 3, 5, 7).energy_joules, energy)
 
 
 @settings(max_examples=150)
 @given(data=st.data())
 def test_time_is_that_of_the_busiest_instance(data: st.DataObject) -> None:
     """One memory has a port that may be too narrow: a transfer hides behind the multiplications or adds to them."""
-    bits = {Operand.WEIGHTS: 8, Operand.INPUTS: 16, Operand.OUTPUTS: 24}
+    widths = Widths(weight=8, activation=16, finished=24, partial=40)
     nest, hardware = data.draw(layers())
     place = data.draw(st.sampled_from([i for i, level in enumerate(hardware.levels) if level.memories]))
     slow = hardware.levels[place]
@@ -134,11 +147,13 @@ def test_time_is_that_of_the_busiest_instance(data: st.DataObject) -> None:
     narrow = memory.model_copy(update={"buffering": buffering, **port})
     level = slow.model_copy(update={"memories": tuple(narrow if m is memory else m for m in slow.memories)})
     levels = (*hardware.levels[:place], level, *hardware.levels[place + 1 :])
-    hardware = hardware.model_copy(update={"levels": levels, "datapath": one_mac(accumulator=24)})
+    hardware = hardware.model_copy(update={"levels": levels, "datapath": one_mac(accumulator=widths.partial)})
     mapping = data.draw(mappings(nest, hardware))
     steps = execute(nest, hardware, mapping).steps
-    words = {o: rw for o, rw in busiest(nest, hardware, mapping, slow.name).items() if o in memory.keeps}
-    read, written = (sum(rw[side] * bits[o] / 8 for o, rw in words.items()) for side in (0, 1))
+    one, its_loops = alone(nest, hardware, mapping, slow.name)
+    run = execute(one, hardware, its_loops)
+    moved = [bits_moved(one, run, *key, widths) for key in run.reads if key[0] == slow.name and key[1] in memory.keeps]
+    read, written = (sum(bits[side] for bits in moved) / 8 for side in (0, 1))
     transfer = (read + written) / rates[0] if shared else max(read / rates[0], written / rates[1])
     waits = buffering == "single" and place > 0  # the outermost level has no tiles to wait for
     expected = steps + transfer if waits else max(steps, transfer)
