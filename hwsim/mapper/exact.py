@@ -20,6 +20,9 @@ from hwsim.operators.nest import DIMENSIONS, RELEVANT, Operand
 
 Order = tuple[Operand, ...]
 
+#: Bounds that could be computed in the time of one exact price.
+PRICED_AS = 64
+
 
 @dataclass(frozen=True)
 class Complete:
@@ -119,7 +122,7 @@ class Found:
     Args:
         value: of the objective; energy: of the accesses [J], which decides ties.
         priced: mappings whose exact cost was computed.
-        looked: partial mappings that were bounded.
+        looked: partial mappings that were bounded, and those priced in the same currency.
         open_bound: least bound among those left unexplored for want of effort.
     """
 
@@ -137,6 +140,7 @@ class Found:
             value = np.broadcast_to(goal(energy, time), (len(complete),))
             energy = np.broadcast_to(energy, (len(complete),))
             self.priced += len(complete)
+            self.looked += PRICED_AS * len(complete)
             best = int(np.lexsort((energy, value))[0])
             if (value[best], energy[best]) < (self.value, self.energy):
                 self.value, self.energy = float(value[best]), float(energy[best])
