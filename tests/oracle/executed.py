@@ -109,7 +109,7 @@ def alone(
     names = [spec.name for spec in hardware.levels]
     depth = names.index(level)
     sizes = dict(zip(DIMENSIONS, nest.sizes, strict=True))
-    for loop in reversed(flatten(hardware, mapping, lanes_axis)):
+    for loop in flatten(hardware, mapping, lanes_axis):
         if loop.axis is not None and loop.level < depth and loop.bound > 1:
             sizes[loop.dim] = ceil(ceil(sizes[loop.dim] / loop.tile) / loop.bound) * loop.tile
     levels = tuple(

@@ -231,6 +231,15 @@ def test_a_short_last_wave_fills_only_who_works() -> None:
     assert run.peak["RF", "RF memory"] == 4 + 1 + 4
 
 
+def test_one_instance_of_two_axes_over_one_dimension() -> None:
+    """K = 9 over 3 x 2 instances in tiles of 1, twice: 6, then 3, a wave of which is one tile each."""
+    axes = (Axis(name="X", size=3), Axis(name="Y", size=2))
+    mapping = Mapping((step("DRAM", "K2", "X=K3 Y=K2"), step("RF")))
+    one, its_loops = alone(LoopNest(K=9, C=1), chip(level("DRAM", (W, I, O), *axes), level("RF")), mapping, "RF")
+    assert one == LoopNest(K=2)
+    assert its_loops == Mapping((step("DRAM", "K2"), step("RF")))
+
+
 def test_fan_outs_multiply_through_a_level_that_keeps_nothing() -> None:
     """DRAM serves 2 x 3 register files: 6 fills a weight, one read; without multicast inside, one read per place."""
     for multicast, reads in ((True, 4), (False, 12)):
