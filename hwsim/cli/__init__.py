@@ -12,6 +12,7 @@ from hwsim import __version__
 from hwsim.cli.describe import check, hw, network, schema
 from hwsim.cli.layer import layer
 from hwsim.cli.map import map_command
+from hwsim.cli.validate import validate
 from hwsim.errors import EXIT_BAD_INPUT, EXIT_INTERRUPTED, HwsimError, Infeasible
 
 #: As if killed by SIGPIPE, which is what a shell reports for other programs.
@@ -56,5 +57,5 @@ def main() -> None:
     """
 
 
-for command in (check, hw, layer, map_command, network, schema):
+for command in (check, hw, layer, map_command, network, schema, validate):
     main.add_command(command)
