@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hwsim.cost.windows import WINDOWS, reaches
-from hwsim.mapper.arrays import Floats
+from hwsim.mapper.arrays import Bools, Floats
 from hwsim.mapper.links import Link, Price, links, ports
 from hwsim.mapper.mapspace import Mapspace
 from hwsim.operators.nest import RELEVANT, Operand
@@ -26,6 +26,19 @@ class Cost:
 
     energy: Floats
     ports: tuple[Floats, ...]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Temporal loops of one level, decided; one array a dimension.
+
+    Args:
+        within: number of steps inside the level's loops; outside: number of its own tiles.
+    """
+
+    level: int
+    within: Sequence[Floats]
+    outside: Sequence[Floats]
 
 
 class Bounds:
@@ -59,7 +72,7 @@ class Bounds:
         counts = [np.array([float(size)]) for size in self.space.sizes]
         for link in chosen:
             if link.child is None:
-                cost = self._sum([link], counts, None, None)
+                cost = self._sum([link], counts, None, [])
             else:
                 words = np.full(1, float(self.space.problem.nest.elements(link.operand)))
                 cost = self._link(link, words, words, np.ones(1))
@@ -76,8 +89,20 @@ class Bounds:
         Returns:
             Cost of the arrays' broadcast shape; the constant part, `fixed`, is left out.
         """
-        ones = [np.ones(1)] * len(self.space.dims) if alone else None
-        return self._sum([link for link in self.links if link.child == level], counts, ones, ones)
+        chosen = [link for link in self.links if link.child == level]
+        if not alone:
+            return self._sum(chosen, counts, None, [])
+        ones = [np.ones(1)] * len(self.space.dims)
+        return self._sum(chosen, counts, ones, [Stage(level - 1, counts, ones)])
+
+    def past(self, level: int, child: int, counts: Sequence[Floats]) -> Cost:
+        """Lower bound of the words that cross from levels above one to a child below it.
+
+        Args:
+            counts: number of tiles that each dimension is cut into at the child, one array a dimension.
+        """
+        chosen = [link for link in self.links if link.parent < level and link.child == child]
+        return self._sum(chosen, counts, None, [])
 
     def out_of(
         self,
@@ -85,7 +110,7 @@ class Bounds:
         child: int | None,
         counts: Sequence[Floats],
         unrolled: Sequence[Floats],
-        outside: Sequence[Floats] | None,
+        stages: Sequence[Stage],
     ) -> Cost:
         """Lower bound of the words that cross from a level to a child.
 
@@ -93,17 +118,17 @@ class Bounds:
             child: index of the level below; None for the datapath.
             counts: as in `into`, of the child.
             unrolled: instances that each dimension is unrolled over between the two.
-            outside: number of tiles at `level`, which the loops between step through; None while undecided.
+            stages: loops between the two as far as they are decided, outermost first.
         """
         chosen = [link for link in self.links if link.parent == level and link.child == child]
-        return self._sum(chosen, counts, unrolled, outside)
+        return self._sum(chosen, counts, unrolled, stages)
 
     def _sum(
         self,
         chosen: Sequence[Link],
         counts: Sequence[Floats],
         unrolled: Sequence[Floats] | None,
-        outside: Sequence[Floats] | None,
+        stages: Sequence[Stage],
     ) -> Cost:
         """Links with one child: all of them in full, less the one that gains most from being held still."""
         none = np.zeros(1)
@@ -129,12 +154,8 @@ class Bounds:
             if link.child is None:
                 continue  # the datapath keeps nothing, so nothing is spared
             fewest = np.ones(1)
-            if outside is not None and unrolled is not None and adjacent:
-                moved = np.zeros(1, dtype=bool)
-                for i in range(len(self.space.dims)):
-                    if i not in free:
-                        moved = moved | (np.ceil(counts[i] / unrolled[i]) > outside[i])
-                fewest = np.where(moved, _product(outside[i] for i in free), 1.0)
+            for stage in stages:
+                fewest = self._spared_at(stage, link.operand, fewest)
             spared = self._link(link, one * fewest, each * fewest * receivers, fewest)
             best_energy = np.maximum(best_energy, full.energy - spared.energy)
             best_cycles = [
@@ -142,6 +163,23 @@ class Bounds:
                 for best, a, b in zip(best_cycles, full.ports, spared.ports, strict=True)
             ]
         return Cost(energy - best_energy, tuple(a - b for a, b in zip(cycles, best_cycles, strict=True)))
+
+    def _spared_at(self, stage: Stage, operand: Operand, outside: Floats) -> Floats:
+        """Times that a tile is fetched if a level's loops hold it still as long as they can.
+
+        Args:
+            outside: the same for the loops outside, which counts if nothing moves the tile here.
+        """
+        free = self._free[operand]
+        looped = [within > out for within, out in zip(stage.within, stage.outside, strict=True)]
+        moved = _any(flag for i, flag in enumerate(looped) if i not in free)
+        fetched = np.where(moved, _product(stage.outside[i] for i in free), outside)
+        allowed = self.space.problem.levels[stage.level].stationary
+        if operand not in allowed:
+            # The innermost loop has to spare another operand, if one of the loops does.
+            held = _any(flag for i, flag in enumerate(looped) if any(i in self._free[o] for o in allowed))
+            fetched = np.where(moved & held, _product(stage.within[i] for i in free), fetched)
+        return fetched
 
     def _link(self, link: Link, above: Floats, below: Floats, groups: Floats) -> Cost:
         """Price words on both sides of a link."""
@@ -198,6 +236,13 @@ def _weighted(above: Floats, a: float, below: Floats, b: float) -> Floats:
     if not a:
         return below * b if b else _NOTHING
     return above * a + below * b if b else above * a
+
+
+def _any(flags: Iterable[Bools]) -> Bools:
+    result: Bools = np.zeros(1, dtype=bool)
+    for flag in flags:
+        result = result | flag
+    return result
 
 
 def _product(factors: Iterable[Floats]) -> Floats:

@@ -13,12 +13,18 @@ from hwsim.operators.nest import REDUCTION, RELEVANT, Operand
 
 @dataclass(frozen=True)
 class Port:
-    """A memory's port, all instances together."""
+    """A memory's port, all instances together.
+
+    Args:
+        ways: "read", "write" or both.
+        serial: whether its time adds to the layer's instead of overlapping with it: a single-buffered memory.
+    """
 
     level: int
     memory: str
     ways: tuple[str, ...]
     cycles_per_bit: float
+    serial: bool
 
 
 @dataclass(frozen=True)
@@ -58,12 +64,11 @@ class Link:
 
 
 def ports(problem: Problem) -> tuple[Port, ...]:
-    """Ports that can limit a layer. Single-buffered memories only add time, and no bound counts on it."""
+    """Ports that take time."""
     found: list[Port] = []
     for index, level in enumerate(problem.levels):
         for memory in level.memories:
-            if memory.buffering == "single" and index > 0:
-                continue
+            serial = memory.buffering == "single" and index > 0
             for ways, bandwidth in (
                 (("read", "write"), memory.bandwidth),
                 (("read",), memory.read_bandwidth),
@@ -71,7 +76,7 @@ def ports(problem: Problem) -> tuple[Port, ...]:
             ):
                 if bandwidth is not None:
                     rate = 8 * bandwidth.bytes_per_cycle(problem.hardware.clock) * problem.instances(index)
-                    found.append(Port(index, memory.name, ways, 1 / rate))
+                    found.append(Port(index, memory.name, ways, 1 / rate, serial))
     return tuple(found)
 
 

@@ -21,14 +21,17 @@ class Outside:
 
     Args:
         energy: with exactly these tiles at the level [J], time: [cycles]; infinite where they do not fit.
-        least_energy, least_time: minimised over all tiles that contain one of these.
+        series: of that time, what overlaps with nothing [cycles].
+        least_energy, least_time, least_series: minimised over all tiles that contain one of these.
         whole: the grid has one point, the whole nest.
     """
 
     energy: Floats
     time: Floats
+    series: Floats
     least_energy: Floats
     least_time: Floats
+    least_series: Floats
     whole: bool
 
 
@@ -93,6 +96,7 @@ def outside(space: Mapspace, grid: Grid, bounds: Bounds, goal: Goal) -> dict[int
     seen = bounds.without(energy=not goal.sees_energy, ports=not goal.sees_time)
     energy = np.zeros((1,) * len(grid.shape))
     time = np.zeros((1,) * len(grid.shape))
+    series = np.zeros((1,) * len(grid.shape))
     for level in range(1, space.depth):
         alone = level == 1 and not space.problem.levels[0].fanout
         whole = (level == 1 or levels[level - 1].whole) and _holds_everything(space, level)
@@ -104,15 +108,24 @@ def outside(space: Mapspace, grid: Grid, bounds: Bounds, goal: Goal) -> dict[int
         here_energy = np.where(good, crossing.energy + energy[corner], np.inf)
         here_time = time[corner]
         others = bounds.compulsory([link for link in bounds.links if link.child != level]).plus(bounds.fixed)
-        for port, other in zip(crossing.ports, others.ports, strict=True):
-            if port.any():
-                here_time = np.maximum(here_time, port + other)
+        for port, cycles, other in zip(bounds.ports, crossing.ports, others.ports, strict=True):
+            if cycles.any() and not port.serial:
+                here_time = np.maximum(here_time, cycles + other)
         here_time = np.where(good, here_time, np.inf)
+        here_series = series[corner]
+        for port, cycles in zip(bounds.ports, crossing.ports, strict=True):
+            if cycles.any() and port.serial:
+                here_series = here_series + cycles
+        here_series = np.broadcast_to(here_series, good.shape)
         innermost = level == space.depth - 1
         least_energy = _least(here_energy, innermost or whole, goal.sees_energy)
         least_time = _least(here_time, innermost or whole, goal.sees_time or not goal.sees_energy)
-        levels[level] = Outside(here_energy, here_time, least_energy, least_time, whole)
-        energy, time = np.broadcast_to(least_energy, grid.shape), np.broadcast_to(least_time, grid.shape)
+        # Tiles that do not fit are left in: a lower minimum is still a bound.
+        least_series = _least(here_series, innermost or whole or not here_series.any(), goal.sees_time)
+        levels[level] = Outside(here_energy, here_time, here_series, least_energy, least_time, least_series, whole)
+        energy, time, series = (
+            np.broadcast_to(least, grid.shape) for least in (least_energy, least_time, least_series)
+        )
     return levels
 
 

@@ -48,12 +48,10 @@ class Partial:
         return Partial(**taken, tiles=tuple(t[pick] for t in self.tiles), ways=tuple(w[pick] for w in self.ways))
 
 
-def nothing_yet(dims: int, energy: float, ports: tuple[float, ...]) -> Partial:
-    """The one mapping that has no loops yet, and what all mappings pay alike."""
+def nothing_yet(dims: int, energy: float, ports: tuple[float, ...], value: float) -> Partial:
+    """The one mapping that has no loops yet, what all mappings pay alike, and the bound of them all."""
     ones = np.ones((1, dims), dtype=np.int64)
-    return Partial(
-        ones, ones, ones, np.array([energy]), np.array([ports]), np.ones(1), np.zeros(1), np.array([-np.inf])
-    )
+    return Partial(ones, ones, ones, np.array([energy]), np.array([ports]), np.ones(1), np.zeros(1), np.array([value]))
 
 
 def joined(parts: Sequence[Partial]) -> Partial:

@@ -17,12 +17,12 @@ import numpy as np
 
 from hwsim.cost.traffic import Array, footprint
 from hwsim.mapper.arrays import Bools, Floats, Ints, ceil_div, columns, volume
-from hwsim.mapper.bounds import Bounds
+from hwsim.mapper.bounds import Bounds, Stage
 from hwsim.mapper.exact import Complete, Found
 from hwsim.mapper.links import Price, wave_prices
 from hwsim.mapper.mapspace import Mapspace, Unrollings
 from hwsim.mapper.objective import Goal, Objective
-from hwsim.mapper.outside import Grid, Outside, fits, outside
+from hwsim.mapper.outside import Grid, fits, outside
 from hwsim.mapper.partial import Partial, joined, nothing_yet
 from hwsim.operators.nest import DIMENSIONS, Operand
 
@@ -30,6 +30,8 @@ from hwsim.operators.nest import DIMENSIONS, Operand
 CHUNK = 1 << 18
 #: Partial mappings that the first, greedy descent keeps at every stage.
 BEAM = 48
+#: Below this fraction of the value found, the bound of all mappings casts doubt on a greedy descent.
+POOR = 0.5
 #: Grid points times unrollings that may be tabulated for their waves.
 MOST_WAVES = 3 << 23
 #: A bound has to beat the best by more than rounding.
@@ -42,6 +44,15 @@ class _Crossed:
 
     energy: Floats
     ports: Floats
+
+
+@dataclass(frozen=True)
+class _Costs:
+    """Energy [J], time [cycles], and time that overlaps with nothing [cycles]."""
+
+    energy: Floats
+    time: Floats
+    series: Floats
 
 
 class Search:
@@ -63,10 +74,22 @@ class Search:
         self._waves: dict[int, Floats | None] = {}
 
     def run(self) -> None:
-        """Descend greedily once for a good mapping, then visit everything that could be better."""
-        start = nothing_yet(len(self.sizes), self.bounds.fixed.energy, self.bounds.fixed.ports)
+        """Descend greedily for a good mapping, more broadly after a poor one, then visit all that could be better."""
+        fixed, root = self.bounds.fixed, self._root()
+        start = nothing_yet(len(self.sizes), fixed.energy, fixed.ports, root)
         self._descend(start, self.depth - 1, BEAM)
+        if root < self.found.value * POOR:
+            self._descend(start, self.depth - 1, 8 * BEAM)
         self._descend(start, self.depth - 1, None)
+
+    def _root(self) -> float:
+        """Bound of all mappings."""
+        energy = self.bounds.fixed.energy + self.passing[self.depth - 1].energy
+        time = self.problem.nest.macs * self.cycles_per_step / self.problem.instances(self.depth)
+        if self.depth > 1:
+            out = self.outside[self.depth - 1]
+            energy, time = energy + float(out.least_energy.min()), max(time, float(out.least_time.min()))
+        return float(self._value(np.full(1, energy), np.full(1, time), np.zeros(1))[0])
 
     def _descend(self, partial: Partial, level: int, beam: int | None) -> None:
         """Complete partial mappings whose boundary is just below `level`."""
@@ -137,7 +160,7 @@ class Search:
             some = counts[start : start + step, None, :].astype(np.float64)
             left = np.ceil(some / factor)
             useful = (factor == np.ceil(some / left)).all(axis=2)
-            outside_energy, outside_time = self._outside_of(level, left.astype(np.int64))
+            out = self._outside_of(level, left.astype(np.int64))
             tiles = left.prod(axis=2)
             first, last = np.searchsorted(member[order], (start, start + step))
             for begin in range(first, last, width):
@@ -145,40 +168,47 @@ class Search:
                 group = member[rows] - start
                 steps = self._compute(inner[rows, None], tiles[group], level)
                 rough = self._value(
-                    partial.energy[rows, None] + passing + outside_energy[group],
-                    np.maximum(steps, outside_time[group]),
-                    partial.series[rows, None],
+                    partial.energy[rows, None] + passing + out.energy[group],
+                    np.maximum(steps, out.time[group]),
+                    partial.series[rows, None] + out.series[group],
                 )
                 self.found.looked += rough.size
                 row, pick = np.nonzero(self._alive(rough) & useful[group])
                 if len(row):
                     at = (group[row], pick)
                     chosen = partial.rows(rows[row])
-                    time = np.maximum(steps[row, pick], outside_time[at])
-                    kept.append(self._unrolled(chosen, level, worth[pick], time, outside_energy[at]))
+                    here = _Costs(out.energy[at], np.maximum(steps[row, pick], out.time[at]), out.series[at])
+                    kept.append(self._unrolled(chosen, level, worth[pick], here))
         if kept:
             yield from self._best(joined(kept), beam)
 
-    def _unrolled(self, rows: Partial, level: int, way: Ints, time: Floats, outside_energy: Floats) -> Partial:
-        """Partial mappings with one more fan-out unrolled, `way` by `way`."""
+    def _unrolled(self, rows: Partial, level: int, way: Ints, out: _Costs) -> Partial:
+        """Partial mappings with one more fan-out unrolled.
+
+        Args:
+            way: unrolling of each row.
+            out: bounds of what lies outside, compute time included.
+        """
         ways = (*rows.ways, way)
         factor = self.ways[level].factor[way]
         everything = np.ones((1, len(self.sizes)), dtype=np.int64) if level == 0 else None
         crossed = self._out_of(level, rows.tiles, ways, everything)
-        energy = rows.energy + crossed.energy + self.passing[level].energy + outside_energy
+        past = self._past(level, rows.tiles)
+        energy = rows.energy + crossed.energy + past.energy + out.energy
         # Instances work in lock step: whatever is below this fan-out is as busy as its busiest instance.
         count, left = ceil_div(self.sizes, rows.tile), ceil_div(self.sizes, rows.tile * factor)
         spread = self.problem.levels[level].instances_below * volume(left) / volume(count)
         ports = rows.ports.copy()
         ports[:, self._below(level)] *= spread[:, None]
         crossed.ports[:, self._below(level)] *= spread[:, None]
-        time = np.maximum(time, self._port_time(ports + crossed.ports, level))
+        busy, serial = self._port_time(ports + crossed.ports + past.ports)
+        time = np.maximum(out.time, busy)
         wave, series, coming = rows.wave, rows.series, rows.series
         if level < self.depth - 1:
             wave = wave * factor
             series = series + self._first_wave(wave, [level])
             coming = series + self._first_wave(wave, range(level))
-        value = self._value(energy, time, coming)
+        value = self._value(energy, time, coming + serial + out.series)
         return replace(
             rows, tile=rows.tile * factor, wave=wave, ports=ports, spread=spread, series=series, value=value, ways=ways
         )
@@ -210,14 +240,17 @@ class Search:
             box = np.ix_(*(reach[i][position] for i, position in enumerate(place)))
             energy = out.energy[box]
             time = np.maximum(out.time[box], self._iterations(level, box, place, waves) * inner[mine].min())
-            value = self._value(energy + (partial.energy[mine].min() + passing), time, partial.series[mine].min())
+            series = out.series[box]
+            value = self._value(
+                energy + (partial.energy[mine].min() + passing), time, series + partial.series[mine].min()
+            )
             good = np.nonzero(self._alive(value).ravel())[0]
             if beam is not None and len(good) > beam:
                 good = good[np.argsort(value.ravel()[good], kind="stable")[:beam]]
             rough = self._value(
                 partial.energy[mine, None] + passing + energy.ravel()[None, good],
                 time.ravel()[None, good],
-                partial.series[mine, None],
+                partial.series[mine, None] + series.ravel()[None, good],
             )
             self.found.looked += value.size + rough.size
             row, pick = np.nonzero(self._alive(rough))
@@ -259,12 +292,14 @@ class Search:
         energy, ports, inner = rows.energy + crossed.energy, rows.ports + crossed.ports, rows.inner * bound
         out = self.outside[level]
         place = tuple(np.zeros_like(outer.T)) if out.whole else tuple(self.grid.places(outer).T)
-        time = np.maximum(self._compute(volume(inner), volume(outer), level), self._port_time(ports, level))
+        past = self._past(level, rows.tiles)
+        busy, serial = self._port_time(ports + past.ports)
+        time = np.maximum(self._compute(volume(inner), volume(outer), level), busy)
         wave = tile if level == self.depth - 1 else rows.wave
         value = self._value(
-            energy + self.passing[level].energy + out.energy[place],
+            energy + past.energy + out.energy[place],
             np.maximum(time, out.time[place]),
-            rows.series + self._first_wave(wave, range(level)),
+            rows.series + self._first_wave(wave, range(level)) + serial + out.series[place],
         )
         return [
             replace(
@@ -290,16 +325,35 @@ class Search:
         above = self.bounds.compulsory([link for link in links if link.child is not None and link.child <= level])
         return Price(by.energy, by.plus(above).ports)
 
-    def _outside_of(self, level: int, left: Ints) -> tuple[Floats, Floats]:
-        """Least energy and time outside a boundary that leaves so many tiles, shape [..., dims]."""
+    def _past(self, level: int, tiles: tuple[Ints, ...]) -> _Crossed:
+        """Least cost of all links that pass a level by, and at the ports also of those outside it.
+
+        Args:
+            tiles: chosen tiles from the innermost level outwards, at least up to level + 1.
+        """
+        rows = len(tiles[0]) if tiles else 1
+        energy = np.full(rows, self.passing[level].energy)
+        ports = np.tile(np.array(self.passing[level].ports), (rows, 1))
+        for child in range(level + 1, self.depth):
+            if any(link.parent < level and link.child == child for link in self.bounds.links):
+                counts = ceil_div(self.sizes, tiles[self.depth - 1 - child]).astype(np.float64)
+                cost = self.bounds.past(level, child, columns(counts))
+                energy = energy + cost.energy
+                for index, cycles in enumerate(cost.ports):
+                    ports[:, index] += cycles
+        return _Crossed(energy, ports)
+
+    def _outside_of(self, level: int, left: Ints) -> _Costs:
+        """Least cost outside a boundary that leaves so many tiles, shape [..., dims]."""
         shape = left.shape[:-1]
         if level == 0:
-            return np.zeros(shape), np.zeros(shape)
-        out: Outside = self.outside[level]
+            return _Costs(np.zeros(shape), np.zeros(shape), np.zeros(shape))
+        out = self.outside[level]
+        grids = (out.least_energy, out.least_time, out.least_series)
         if out.whole:
-            return np.broadcast_to(out.least_energy.ravel(), shape), np.broadcast_to(out.least_time.ravel(), shape)
+            return _Costs(*(np.broadcast_to(grid.ravel(), shape) for grid in grids))
         place = self.grid.flat(left)
-        return out.least_energy.ravel()[place], out.least_time.ravel()[place]
+        return _Costs(*(grid.ravel()[place] for grid in grids))
 
     def _out_of(self, level: int, tiles: tuple[Ints, ...], ways: tuple[Ints, ...], outer: Ints | None) -> _Crossed:
         """Lower bound of what crosses from a level to each of its children, inner tiles and unrollings known.
@@ -312,25 +366,28 @@ class Search:
         rows = len(ways[-1])
         energy, ports = np.zeros(rows), np.zeros((rows, len(self.bounds.ports)))
         unrolled = np.ones(1)
+        stages: list[Stage] = []
         for child in range(level + 1, self.depth + 1):
             position = self.depth - child  # of the fan-out right above the child
-            unrolled = unrolled * self.ways[child - 1].factor[ways[position]].astype(np.float64)
+            factor = self.ways[child - 1].factor[ways[position]].astype(np.float64)
+            unrolled = unrolled * factor
             inside = tiles[position - 1] if position else np.ones_like(self.sizes)[None, :]
+            counts = ceil_div(self.sizes, inside).astype(np.float64)
+            own = outer if child == level + 1 else ceil_div(self.sizes, tiles[position])
+            if own is not None:
+                stages.append(Stage(child - 1, columns(np.ceil(counts / factor)), columns(own.astype(np.float64))))
             cost = self.bounds.out_of(
-                level,
-                None if child == self.depth else child,
-                columns(ceil_div(self.sizes, inside).astype(np.float64)),
-                columns(unrolled),
-                None if outer is None else columns(outer.astype(np.float64)),
+                level, None if child == self.depth else child, columns(counts), columns(unrolled), stages
             )
             energy = energy + cost.energy
             for index, cycles in enumerate(cost.ports):
                 ports[:, index] += cycles
         return _Crossed(energy, ports)
 
-    def _port_time(self, ports: Floats, level: int) -> Floats:
-        """Time of the busiest port [cycles], with what the links outside add to it."""
-        return np.asarray((ports + self.passing[level].ports).max(axis=1, initial=0.0))
+    def _port_time(self, ports: Floats) -> tuple[Floats, Floats]:
+        """Time of the busiest port, and of those that add to the layer's time [cycles]."""
+        serial = np.array([port.serial for port in self.bounds.ports], dtype=bool)
+        return ports[:, ~serial].max(axis=1, initial=0.0), ports[:, serial].sum(axis=1)
 
     def _compute(self, inner: Floats, left: Floats, level: int) -> Floats:
         """Least compute time [cycles] with so many iterations inside a boundary and so many tiles left outside it."""
