@@ -15,7 +15,7 @@ import click
     help="File of figures, for a study that does not bring them along.",
 )
 def validate(name: str | None, data: Path | None) -> None:
-    """Run a study that compares hwsim with published figures; without a name, list the studies."""
+    """Compare hwsim with chips and other tools; without a name, list the studies."""
     from hwsim.validate import studies, validate as run
 
     click.echo("\n".join(studies()) if name is None else str(run(name, data)))

@@ -205,7 +205,7 @@ def _packed(layer: Layer) -> float:
 def _mapped(layers: list[Layer]) -> Table:
     lines: list[tuple[Cell, ...]] = []
     for each in layers:
-        found = map_layer(each.nest, load_hardware(CHIP), BITS, BITS, effort=1e7)
+        found = map_layer(each.nest, load_hardware(CHIP), BITS, BITS)
         mapping, certificate = found.mapping, found.certificate
         assert mapping is not None
         assert certificate is not None
