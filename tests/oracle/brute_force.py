@@ -115,9 +115,7 @@ def _ordered(level: Level, order: tuple[Loop, ...]) -> bool:
     return holds(order[-1]) or not any(holds(loop) for loop in order)
 
 
-def _fits(
-    nest: LoopNest, hardware: Hardware, mapping: Mapping, bits: dict[Operand, int], lanes: Axis | None
-) -> bool:
+def _fits(nest: LoopNest, hardware: Hardware, mapping: Mapping, bits: dict[Operand, int], lanes: Axis | None) -> bool:
     if all(memory.size is None for level in hardware.levels for memory in level.memories):
         return True
     schedule = Schedule(nest, flatten(hardware, mapping, lanes), len(hardware.levels))

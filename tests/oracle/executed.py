@@ -112,9 +112,7 @@ def alone(
     for loop in flatten(hardware, mapping, lanes_axis):
         if loop.axis is not None and loop.level < depth and loop.bound > 1:
             sizes[loop.dim] = ceil(ceil(sizes[loop.dim] / loop.tile) / loop.bound) * loop.tile
-    levels = tuple(
-        replace(each, spatial=()) if names.index(each.level) < depth else each for each in mapping.levels
-    )
+    levels = tuple(replace(each, spatial=()) if names.index(each.level) < depth else each for each in mapping.levels)
     return LoopNest(**sizes, stride=nest.stride, dilation=nest.dilation), Mapping(levels)
 
 

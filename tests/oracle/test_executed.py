@@ -182,9 +182,7 @@ def test_only_the_first_of_a_group_reads_back() -> None:
 
 @pytest.mark.parametrize(("multicast", "reads"), [(True, 4), (False, 12)])
 def test_multicast_of_inputs_over_filters(multicast: bool, reads: int) -> None:
-    run = execute(
-        LoopNest(K=3, P=4), array(multicast), Mapping((step("DRAM"), step("GLB", "P4", "X=K3"), step("RF")))
-    )
+    run = execute(LoopNest(K=3, P=4), array(multicast), Mapping((step("DRAM"), step("GLB", "P4", "X=K3"), step("RF"))))
     assert counts(run, "GLB", I) == (reads, 4)
     assert counts(run, "RF", I) == (12, 12)
     assert counts(run, "GLB", W) == (3, 3)

@@ -11,10 +11,11 @@ from hypothesis import assume, given, settings
 
 from hwsim.cost.layer import LayerCost, price
 from hwsim.errors import Infeasible
-from hwsim.mapper import map_layer
+from hwsim.mapper import Objective, map_layer
 from hwsim.mapping.mapping import Mapping
 from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import AccessEnergy, Hardware, Level, Memory
+from hwsim.units import Bandwidth
 from tests.oracle.brute_force import enumerate_mappings
 from tests.strategies import chip, one_mac, packing, tiny_problems
 
@@ -89,3 +90,24 @@ def test_dataflow_orders_the_loops_that_it_leaves_alone() -> None:
     )
     found = map_layer(LoopNest(C=2, P=2), hardware, 8, 8, objective="energy")
     assert found.energy_joules == 4 + 2 * 8
+
+
+@pytest.mark.parametrize("objective", ["latency", "edp"])
+def test_weights_pass_a_narrow_port_by(objective: Objective) -> None:
+    """Reads and writes of a single-buffered memory go side by side, each at 2 cycles a byte, before the multiply.
+
+    With one weight, input (1 B each) and sum (2 B arriving, 1 B leaving) that is max(3 B, 4 B), without the weight
+    max(2 B, 3 B).
+    """
+    ports = {f"{way}_bandwidth": Bandwidth(0.5, "cycle") for way in ("read", "write")}
+    every, weights = tuple(Operand), (Operand.WEIGHTS,)
+    narrow = Memory(name="RF", keeps=every, optional=weights, buffering="single", **ports)
+    hardware = chip(
+        Level(name="outer", memories=(Memory(name="DRAM", keeps=every),)),
+        Level(name="inner", memories=(narrow,)),
+        datapath=one_mac(accumulator=16),
+    )
+    found = map_layer(LoopNest(), hardware, 8, 8, objective=objective)
+    assert found.cycles == 1 + 6
+    assert found.mapping is not None
+    assert found.mapping.levels[1].bypass == weights
