@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from hwsim.validate import validate
+from collections.abc import Callable
+
+from hwsim.validate import Report
 from hwsim.validate._report import published
 
 
-def test_all_layers_are_equal() -> None:
-    (table,) = validate("bitfusion").tables
+def test_all_layers_are_equal(reported: Callable[[str], Report]) -> None:
+    (table,) = reported("bitfusion").tables
     theirs = [int(row["cycles"]) for row in published("bitfusion", "compute_cycles.csv")]
     assert len(theirs) == 20
     assert list(table.column("cycles")) == theirs

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import ceil
 
 import pytest
 
 from hwsim.cost.layer import price
-from hwsim.validate import validate
+from hwsim.validate import Report
 from hwsim.validate._report import published
 from hwsim.validate.scalesim import BITS, array, lowered, stationary
 
@@ -38,6 +39,6 @@ def test_closed_form_by_hand(dataflow: str) -> None:
     assert cost.cycles == folds * (loading + 4 + 3 - 2 + through)
 
 
-def test_the_mapper_finds_the_dataflow_s_own_mapping() -> None:
-    (table,) = validate("scalesim").tables
+def test_the_mapper_finds_the_dataflow_s_own_mapping(reported: Callable[[str], Report]) -> None:
+    (table,) = reported("scalesim").tables
     assert table.column("mapper's") == table.column("cycles")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from hwsim.validate import validate
+from hwsim.validate import Report
 from hwsim.validate.sen_iclr2020 import ensemble
 
 
-def test_the_design_s_facts() -> None:
-    (table,) = validate("sen_iclr2020").tables
+def test_the_multiples_of_the_paper_and_of_its_code(reported: Callable[[str], Report]) -> None:
+    (table,) = reported("sen_iclr2020").tables
     simulated = [float(value) for value in table.column("simulated")]
     assert simulated[:3] == pytest.approx([1.25, 0.375, 0.25], rel=1e-12)
     assert simulated[3:] == pytest.approx([1.77, 1.363, 1.319], abs=5e-4)
