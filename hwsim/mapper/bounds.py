@@ -143,12 +143,13 @@ class Bounds:
             receivers = np.ones(1)
             if unrolled is None:
                 groups = np.maximum(visits / link.share, 1.0)
+                sums = np.maximum(visits / link.group, 1.0)
             elif adjacent:
-                groups = _product(np.ceil(counts[i] / unrolled[i]) for i in free)
+                groups = sums = _product(np.ceil(counts[i] / unrolled[i]) for i in free)
                 receivers = visits / groups
             else:
-                groups = np.maximum(visits / _product(unrolled[i] for i in free), 1.0)
-            full = self._link(link, one * groups, each * visits, groups)
+                groups = sums = np.maximum(visits / _product(unrolled[i] for i in free), 1.0)
+            full = self._link(link, one * groups, each * visits, sums)
             energy = energy + full.energy
             cycles = [a + b if b is not _NOTHING else a for a, b in zip(cycles, full.ports, strict=True)]
             if link.child is None:

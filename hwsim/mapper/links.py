@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from hwsim.cost.problem import Problem
+from hwsim.mapper.arrays import Floats
 from hwsim.mapper.mapspace import Mapspace
 from hwsim.operators.nest import REDUCTION, RELEVANT, Operand
 
@@ -52,6 +55,7 @@ class Link:
         above: a word on the parent's side; below: on the child's side, every instance.
         start: outputs whose first visit reads nothing back; infinite where that depends on the mapping.
         share: instances that one word on the parent's side can serve at most.
+        group: instances between the two that can use one word, or add to one sum, at most.
     """
 
     operand: Operand
@@ -61,6 +65,7 @@ class Link:
     below: Price
     start: float
     share: int
+    group: int
 
 
 def ports(problem: Problem) -> tuple[Port, ...]:
@@ -107,10 +112,28 @@ def links(space: Mapspace, limits: tuple[Port, ...]) -> tuple[list[Link], Price]
                 if parent == chain[0]:
                     fixed = fixed.plus(reads.times(-bits * words))
                 if child is not None:
-                    fixed = fixed.plus(writes.plus(up).times((problem.precision.output_bits - bits) * words))
-            share = _widest_share(space, operand, parent, child)
-            result.append(Link(operand, parent, child, above, below, start, share))
+                    narrower = (problem.precision.output_bits - bits) * words
+                    fixed = fixed.plus(writes.times(narrower)).plus(up.times(narrower))
+                    # An instance that holds part of every sum hands up as many words as one that holds it all.
+                    more = up.times(narrower * (_widest_split(space, child) - 1))
+                    fixed = fixed.plus(Price(0.0, more.ports))
+            share, group = (_widest_share(space, operand, parent, child, able) for able in (True, False))
+            result.append(Link(operand, parent, child, above, below, start, share, group))
     return result, fixed
+
+
+def series_time(limits: Sequence[Port], cycles: Sequence[Floats]) -> Floats:
+    """Time that single-buffered memories add [cycles]: each its busiest port's, reads and writes going side by side.
+
+    Args:
+        cycles: of every port, arrays of one shape.
+    """
+    memories: dict[tuple[int, str], Floats] = {}
+    for port, busy in zip(limits, cycles, strict=True):
+        if port.serial:
+            key = (port.level, port.memory)
+            memories[key] = np.maximum(memories[key], busy) if key in memories else np.maximum(busy, 0.0)
+    return np.asarray(sum(memories.values(), start=np.zeros(1)))
 
 
 def wave_prices(problem: Problem, operand: Operand, parents: Sequence[int]) -> float:
@@ -142,17 +165,30 @@ def _bit(problem: Problem, limits: tuple[Port, ...], level: int | None, operand:
 
 def _sums_split_above(space: Mapspace, level: int) -> bool:
     """Whether instances of a level may hold different parts of one sum."""
-    return any(
-        set(axis.dims) & REDUCTION & set(space.dims) for above in space.problem.levels[:level] for axis in above.fanout
+    return _widest_split(space, level) > 1
+
+
+def _widest_split(space: Mapspace, level: int) -> int:
+    """Instances of a level that may hold parts of one sum, at most."""
+    return prod(
+        axis.size
+        for above in space.problem.levels[:level]
+        for axis in above.fanout
+        if set(axis.dims) & REDUCTION & set(space.dims)
     )
 
 
-def _widest_share(space: Mapspace, operand: Operand, parent: int, child: int | None) -> int:
+def _widest_share(space: Mapspace, operand: Operand, parent: int, child: int | None, able: bool) -> int:
+    """Instances between two levels that need one word.
+
+    Args:
+        able: count only axes that multicast it (outputs: add it up).
+    """
     missing = {dim for dim in space.dims if dim not in RELEVANT[operand]}
     between = space.problem.levels[parent : len(space.problem.levels) if child is None else child]
     return prod(
         axis.size
         for level in between
         for axis in level.fanout
-        if (axis.reduction if operand is Operand.OUTPUTS else axis.multicast) and missing & set(axis.dims)
+        if missing & set(axis.dims) and (not able or (axis.reduction if operand is Operand.OUTPUTS else axis.multicast))
     )

@@ -10,6 +10,7 @@ from hwsim.cost.capacity import occupancy
 from hwsim.cost.traffic import Array
 from hwsim.mapper.arrays import Bools, Floats, Ints, ceil_div
 from hwsim.mapper.bounds import Bounds
+from hwsim.mapper.links import series_time
 from hwsim.mapper.mapspace import Mapspace
 from hwsim.mapper.objective import Goal
 from hwsim.operators.nest import DIMENSIONS
@@ -112,10 +113,7 @@ def outside(space: Mapspace, grid: Grid, bounds: Bounds, goal: Goal) -> dict[int
             if cycles.any() and not port.serial:
                 here_time = np.maximum(here_time, cycles + other)
         here_time = np.where(good, here_time, np.inf)
-        here_series = series[corner]
-        for port, cycles in zip(bounds.ports, crossing.ports, strict=True):
-            if cycles.any() and port.serial:
-                here_series = here_series + cycles
+        here_series = series[corner] + series_time(bounds.ports, crossing.ports)
         here_series = np.broadcast_to(here_series, good.shape)
         innermost = level == space.depth - 1
         least_energy = _least(here_energy, innermost or whole, goal.sees_energy)

@@ -19,7 +19,7 @@ from hwsim.cost.traffic import Array, footprint
 from hwsim.mapper.arrays import Bools, Floats, Ints, ceil_div, columns, volume
 from hwsim.mapper.bounds import Bounds, Stage
 from hwsim.mapper.exact import Complete, Found
-from hwsim.mapper.links import Price, wave_prices
+from hwsim.mapper.links import Price, series_time, wave_prices
 from hwsim.mapper.mapspace import Mapspace, Unrollings
 from hwsim.mapper.objective import Goal, Objective
 from hwsim.mapper.outside import Grid, fits, outside
@@ -160,6 +160,8 @@ class Search:
             some = counts[start : start + step, None, :].astype(np.float64)
             left = np.ceil(some / factor)
             useful = (factor == np.ceil(some / left)).all(axis=2)
+            if level == 0:
+                useful &= (self.space.looped(0) | (left == 1)).all(axis=2)
             out = self._outside_of(level, left.astype(np.int64))
             tiles = left.prod(axis=2)
             first, last = np.searchsorted(member[order], (start, start + step))
@@ -323,7 +325,11 @@ class Search:
         links = self.bounds.links
         by = self.bounds.compulsory([link for link in links if link.parent < level and link.child is None])
         above = self.bounds.compulsory([link for link in links if link.child is not None and link.child <= level])
-        return Price(by.energy, by.plus(above).ports)
+        # What adds to the layer's time is counted with the costs outside, which are added as well.
+        overlapping = tuple(
+            0.0 if port.serial else cycles for port, cycles in zip(self.bounds.ports, above.ports, strict=True)
+        )
+        return by.plus(Price(0.0, overlapping))
 
     def _past(self, level: int, tiles: tuple[Ints, ...]) -> _Crossed:
         """Least cost of all links that pass a level by, and at the ports also of those outside it.
@@ -385,9 +391,9 @@ class Search:
         return _Crossed(energy, ports)
 
     def _port_time(self, ports: Floats) -> tuple[Floats, Floats]:
-        """Time of the busiest port, and of those that add to the layer's time [cycles]."""
-        serial = np.array([port.serial for port in self.bounds.ports], dtype=bool)
-        return ports[:, ~serial].max(axis=1, initial=0.0), ports[:, serial].sum(axis=1)
+        """Time of the busiest port, and of the memories that add to the layer's time [cycles]."""
+        overlapping = np.array([not port.serial for port in self.bounds.ports], dtype=bool)
+        return ports[:, overlapping].max(axis=1, initial=0.0), series_time(self.bounds.ports, columns(ports))
 
     def _compute(self, inner: Floats, left: Floats, level: int) -> Floats:
         """Least compute time [cycles] with so many iterations inside a boundary and so many tiles left outside it."""
