@@ -65,7 +65,7 @@ def test_memories_and_multipliers_are_a_part_of_the_published_chip(chip: str, no
 
 def test_every_instance_counts_and_the_outermost_level_does_not() -> None:
     area = chip_area(load_hardware("eyeriss_v1"), 65 * NM)
-    assert set(area.memories) == {"GLB", "filter", "ifmap", "psum"}
+    assert set(area.memories) == {"GLB", "filters", "row", "filter", "ifmap", "psum"}
     assert area.memories["filter"] == pytest.approx(168 * float(sram_area(448, 65 * NM)))
     assert area.datapath == pytest.approx(168 * float(mac_area(16, 16, 16, 65 * NM)))
 
