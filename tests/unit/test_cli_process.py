@@ -81,3 +81,16 @@ def test_a_reader_that_goes_away_is_no_error_to_speak_of(question: list[str], op
         complaints = process.stderr.read()
     assert process.returncode == 128 + signal.SIGPIPE
     assert not complaints
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["layer", "--help"], ["hw", "list"], ["schema", "hardware"]])
+@pytest.mark.parametrize(("output", "code"), [("broken pipe", 141), ("full disk", 2), ("closed", 0)])
+def test_output_that_goes_nowhere(arguments: list[str], output: str, code: int) -> None:
+    redirected = {"broken pipe": "| :; exit ${PIPESTATUS[0]}", "full disk": "> /dev/full", "closed": ">&-"}[output]
+    wait = "sleep 0.3; " if output == "broken pipe" else ""  # until there is no reader any more
+    program = f'{{ {wait}exec "$0" -m hwsim "$@"; }} {redirected}'
+    done = subprocess.run(
+        ["bash", "-c", program, sys.executable, *arguments], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == code
+    assert done.stderr == ("No space left on device\n" if output == "full disk" else "")
