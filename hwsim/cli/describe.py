@@ -29,7 +29,7 @@ def check(ctx: click.Context, files: tuple[str, ...]) -> None:
         try:
             value = load(file)
             if isinstance(value, Ensemble):
-                _check_network(value)
+                _check_network(value, file)
         except HwsimError as error:
             click.echo(str(error), err=True)
             good = False
@@ -38,15 +38,20 @@ def check(ctx: click.Context, files: tuple[str, ...]) -> None:
     ctx.exit(0 if good else EXIT_BAD_INPUT)
 
 
-def _check_network(ensemble: Ensemble) -> None:
+def _check_network(ensemble: Ensemble, file: str) -> None:
     """Refuse a network that cannot be found, or layers that it does not have."""
     from hwsim.ensemble.precision import precisions
+    from hwsim.errors import SpecError
     from hwsim.importers import resolve
+    from hwsim.spec.load import placed
 
     reference = ensemble.network
-    found = resolve(reference.name, ensemble.batch, reference.parameters, reference.input_shape)
     full = ensemble.full_precision_bits
-    precisions(found, full, 1, ensemble.quantize, full)
+    try:
+        found = resolve(reference.name, ensemble.batch, reference.parameters, reference.input_shape)
+        precisions(found, full, 1, ensemble.quantize, full)
+    except SpecError as error:
+        raise placed(error, file, ("network",)) from None
 
 
 @click.command()

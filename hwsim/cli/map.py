@@ -72,6 +72,7 @@ def map_command(
     if explain and as_json:
         raise click.UsageError("--json has the mapping and the traffic of every layer already: leave out --explain.")
     from hwsim.cache.results import Results
+    from hwsim.errors import SpecError
     from hwsim.report.files import check_target, write_result
     from hwsim.report.records import text
     from hwsim.spec.files import locate, presets
@@ -83,9 +84,15 @@ def map_command(
     record = results.get() if results else None
     if record is None:
         ensemble = _ensemble(file, source, dict(parameters), input_shape, batch, weights)
-        if explain:
-            _require_layer(ensemble, explain)
-        record = _map(ensemble, load_chip(chip, overrides), objective, budget, effort, no_cache)
+        hardware = load_chip(chip, overrides)
+        try:
+            if explain:
+                _require_layer(ensemble, explain)
+            record = _map(ensemble, hardware, objective, budget, effort, no_cache)
+        except SpecError as error:
+            from hwsim.spec.load import placed  # not above: a remembered result is printed without it
+
+            raise placed(error, file, None if source else ("network",)) from None
         if results and ":" not in ensemble.network.name:  # what a function returns depends on anything
             results.keep(record, [Path(ensemble.network.name)])
     if output:
@@ -169,7 +176,8 @@ def _require_layer(ensemble: Ensemble, layer: str) -> None:
 
     reference = ensemble.network
     network = resolve(reference.name, ensemble.batch, reference.parameters, reference.input_shape)
-    _known([known.name for known in network.layers], layer)
+    combiner = ["combiner"] if len(ensemble.expanded()) > 1 else []
+    _known([*(known.name for known in network.layers), *combiner], layer)
 
 
 def _known(names: list[str], layer: str) -> None:
@@ -192,12 +200,15 @@ def _explain(record: Record, name: str) -> None:
     from hwsim.report.explain import print_layer
     from hwsim.report.table import distinct
 
-    _known([layer["name"] for layer in record["baseline"]["layers"]], name)
+    combiner = [record["combiner"]] if record["combiner"] else []
+    _known([layer["name"] for layer in (*record["baseline"]["layers"], *combiner)], name)
     screen = console(sys.stdout)
-    chosen = [
+    networks = (record["baseline"], *record["members"], {"name": "the ensemble", "layers": combiner})
+    named = (
         {"name": member["name"], "layers": [layer for layer in member["layers"] if layer["name"] == name]}
-        for member in (record["baseline"], *record["members"])
-    ]
+        for member in networks
+    )
+    chosen = [member for member in named if member["layers"]]
     for number, (names, member) in enumerate(distinct(chosen)):
         for layer in member["layers"]:
             if number:

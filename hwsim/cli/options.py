@@ -53,6 +53,17 @@ def fraction(text: str) -> float:
     return number
 
 
+def effort(text: str) -> float:
+    """Read a number above 0; `inf` searches until everything is proven."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not a number.") from None
+    if not number > 0:
+        raise click.BadParameter(f"{text!r} is not more than 0.")
+    return number
+
+
 def _plain(text: str) -> bool | int | float | str:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
@@ -104,7 +115,7 @@ def search_options(function: Function) -> Function:
     function = click.option(
         "--effort",
         metavar="NUMBER",
-        type=click.FloatRange(min=0, min_open=True),
+        type=effort,
         help="Work that one layer's search may take before it settles for a gap to the lower bound.",
     )(function)
     return click.option(

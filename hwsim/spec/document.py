@@ -84,6 +84,12 @@ def path_text(where: Location) -> str:
     return text
 
 
+def location(path: str) -> Location:
+    """The location that `path_text` writes as this."""
+    parts = re.findall(r"\[(\d+)\]|([^.\[\]]+)", path)
+    return tuple(int(index) if index else name for index, name in parts)
+
+
 def parse(text: str, file: str) -> Document:
     """Read YAML.
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from hwsim.errors import Fault, SpecError
 from hwsim.spec import override
 from hwsim.spec.consistency import Consistent
-from hwsim.spec.document import Document, parse, path_text
+from hwsim.spec.document import Document, Location, location, parse, path_text
 from hwsim.spec.ensemble import Ensemble
 from hwsim.spec.explain import explain
 from hwsim.spec.files import locate, presets, read_text
@@ -61,6 +61,25 @@ def load(source: str | Path) -> Hardware | Ensemble:
     document = parse(read_text(path), str(path))
     model = Ensemble if isinstance(document.data, dict) and "members" in document.data else Hardware
     return load_ensemble(path) if model is Ensemble else load_hardware(path)
+
+
+def placed(error: SpecError, source: str | Path, otherwise: Location | None = None) -> SpecError:
+    """What turned out to be wrong with a file's content only when it was used, at its place in the file.
+
+    Args:
+        error: faults that name no file get one.
+        source: the file.
+        otherwise: the field to blame where a fault names none; such a fault stays as it is without one.
+    """
+    try:
+        document = parse(read_text(Path(source)), str(source))
+    except SpecError:  # a pipe, which can be read only once
+        return error
+    faults = []
+    for fault in error.faults:
+        where = location(fault.field) if fault.field else otherwise
+        faults.append(fault if fault.file or where is None else document.fault(fault.message, where))
+    return SpecError(faults)
 
 
 #: What a file can describe, by the name of its kind.

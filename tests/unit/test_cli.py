@@ -138,6 +138,13 @@ def test_a_layer_is_explained(ensemble: Path) -> None:
     assert "conv2" not in done.stdout
 
 
+def test_the_combiner_is_explained(ensemble: Path) -> None:
+    done = run("map", "--ensemble", ensemble, "--hw", "turing", "--explain", "combiner")
+    assert done.exit_code == 1
+    assert done.stdout.startswith("combiner (average 3*1x10, -/32 bits) of the ensemble\n")
+    assert "conv" not in done.stdout
+
+
 def test_an_interrupt_keeps_what_is_done(ensemble: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
@@ -215,6 +222,7 @@ BAD = {
     "one width": ["layer", "--hw", "empir_ideal", "--nest", "K=2", "--bits", "8"],
     "no bits": ["layer", "--hw", "empir_ideal", "--nest", "K=2", "--bits", "0,8"],
     "no stride": ["layer", "--hw", "empir_ideal", "--nest", "K=2", "--stride", "0"],
+    "effort that is no number": ["layer", "--hw", "empir_ideal", "--nest", "K=2", "--effort", "nan"],
     "no effort": ["layer", "--hw", "empir_ideal", "--nest", "K=2", "--effort", "0"],
     "nothing to check": ["check"],
     "no such file to check": ["check", "nowhere.yaml"],
@@ -244,6 +252,23 @@ def test_faults_have_a_place(tmp_path: Path) -> None:
     lines = done.stderr.splitlines()
     assert any(line.startswith(f"{path}:2:1: netwrk: unknown key (did you mean network?)") for line in lines)
     assert any(line.startswith(f"{path}:4:") and "weights" in line for line in lines)
+
+
+def test_what_the_network_lacks_has_a_place(tmp_path: Path) -> None:
+    path = tmp_path / "ensemble.yaml"
+    members = "members: [{weights: 4, activations: 4}]\n"
+    path.write_text(f"name: x\nnetwork: lenet5\n{members}quantize:\n  full_precision: [c1, c9, c8]\n")
+    commands = ("check", path), ("map", "--ensemble", path, "--hw", "empir_ideal")
+    for command in commands:
+        lines = run(*command).stderr.splitlines()
+        assert [line.split(": no ")[0] for line in lines] == [
+            f"{path}:5:24: quantize.full_precision[1]", f"{path}:5:28: quantize.full_precision[2]"
+        ]  # fmt: skip
+    path.write_text(f"name: x\nnetwork: lenet6\n{members}")
+    for command in commands:
+        assert run(*command).stderr.startswith(f"{path}:2:10: network: unknown network 'lenet6'")
+    other = run(*commands[1], "--network", "lenet7")
+    assert other.stderr.startswith("unknown network 'lenet7'")
 
 
 def test_good_and_bad_files_are_checked_together(ensemble: Path, tmp_path: Path, repository: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, strategies as st
 
 from hwsim.errors import Fault, SpecError
-from hwsim.spec.document import NODES, Document, Place, parse, path_text
+from hwsim.spec.document import NODES, Document, Place, location, parse, path_text
 
 WORDS = st.text(alphabet="abcXYZ 0159.-+_:#'\"\\\n\té²", max_size=8)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | WORDS
@@ -178,3 +178,8 @@ def test_a_location_reads_as_a_path(where: tuple[str | int, ...], text: str) -> 
 def test_a_fault_in_what_an_override_set_names_the_override() -> None:
     document = Document("f", origins={("a",): "--set a=1"})
     assert str(document.fault("m", ("a", "b"))) == "--set a=1: a.b: m"
+
+
+@pytest.mark.parametrize("where", [(), ("clock",), ("levels", 0, "memories", 12, "size"), ("<x>", 3, 4)])
+def test_a_path_leads_back_to_its_location(where: tuple[str | int, ...]) -> None:
+    assert location(path_text(where)) == where
