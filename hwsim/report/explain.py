@@ -39,7 +39,7 @@ def summary(record: Record) -> Text:
         if certificate["proven"]:
             said += "the optimum, proven"
         else:
-            said += f"at most {certificate['gap']:.1%} above the lower bound"
+            said += f"the optimum is at most {certificate['gap']:.1%} less"
     return Text(said)
 
 

@@ -89,8 +89,8 @@ def proofs(record: Record) -> Text:
     if not gaps:
         return Text("Every mapping is the proven optimum of its mapspace.")
     return Text(
-        f"{len(gaps)} of {len(certificates)} mappings are not proven optimal, but at most {max(gaps):.1%} above the "
-        "lower bound. A larger --effort searches on."
+        f"{len(gaps)} of {len(certificates)} mappings are not proven optimal; the optimum is at most {max(gaps):.1%} "
+        "less. A larger --effort searches on."
     )
 
 

@@ -73,7 +73,7 @@ def test_an_unproven_mapping_is_admitted(record: dict[str, Any]) -> None:
     assert str(proofs(record)) == "Every mapping is the proven optimum of its mapspace."
     certificate = {"proven": False, "gap": 0.125, "space": 10, "priced": 1, "lower_bound": 1.0}
     network = {"layers": [{"certificate": certificate}, {"certificate": None}]}
-    assert "1 of 1 mappings are not proven optimal, but at most 12.5% above" in str(
+    assert "1 of 1 mappings are not proven optimal; the optimum is at most 12.5% less." in str(
         proofs({"baseline": network, "members": []})
     )
 
