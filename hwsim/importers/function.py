@@ -33,7 +33,7 @@ def from_function(source: str, input_shapes: Sequence[Shape] | None, parameters:
         for part in attribute.split("."):
             function = getattr(function, part)
         made = function(**parameters)
-    except Exception as error:  # other people's code runs here and may raise anything
+    except (Exception, SystemExit) as error:  # other people's code runs here and may raise anything
         raise _refuse(source, f"{type(error).__name__}: {error}") from error
     try:
         import torch

@@ -147,6 +147,9 @@ class Tracer:
         """Convolution in one or two dimensions; the weight is (out, in / groups, *kernel)."""
         if not isinstance(weight, Constant):
             raise ValueError("the weights of a convolution must be stored")
+        channels = weight.shape[1] * groups
+        if x.shape[1] != channels:
+            raise ValueError(f"the weights are for {channels} input channels, the input has {x.shape[1]}")
         operator = Conv2d(
             in_channels=x.shape[1],
             out_channels=weight.shape[0],

@@ -10,7 +10,7 @@ from importlib import import_module
 from inspect import signature
 from types import MappingProxyType
 
-from hwsim.errors import Fault, SpecError
+from hwsim.errors import Fault, SpecError, shown
 from hwsim.spec.network import Network
 
 
@@ -42,6 +42,11 @@ def network(name: str, batch: int = 1, **parameters: int) -> Network:
     if unknown:
         offered = f"it has {', '.join(known)}" if known else "it has none"
         raise _fault(*(f"{name} has no parameter {key!r}{_nearest(key, known)}; {offered}" for key in unknown))
+    wrong = {key: value for key, value in parameters.items() if type(value) is not int or value < 1}
+    if wrong:
+        raise _fault(
+            *(f"{name}: {key} must be a whole number of at least 1, not {shown(v)}" for key, v in wrong.items())
+        )
     try:
         return zoo()[name](**parameters).with_batch(batch)
     except ValueError as error:

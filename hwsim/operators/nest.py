@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from math import prod
+from numbers import Integral
 
 
 class Operand(StrEnum):
@@ -47,7 +48,7 @@ class LoopNest:
         dilation: (vertical, horizontal) distance between filter taps [input elements].
 
     Raises:
-        ValueError: a bound, stride or dilation below 1.
+        ValueError: a bound, stride or dilation that is below 1 or not whole.
     """
 
     N: int = 1
@@ -65,6 +66,8 @@ class LoopNest:
         for name in (*DIMENSIONS, "stride", "dilation"):
             value = getattr(self, name)
             for number in value if isinstance(value, tuple) else (value,):
+                if not isinstance(number, Integral):
+                    raise ValueError(f"{name} must be a whole number, not {number!r}")
                 if number < 1:
                     raise ValueError(f"{name} must be at least 1, not {number}")
 

@@ -7,7 +7,7 @@ the first and last layer of AlexNet stay in 32 bits (Sen et al., ICLR 2020, rele
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from hwsim.errors import Fault, SpecError, did_you_mean, shown
 from hwsim.value import Value
@@ -53,6 +53,10 @@ def quantized(rule: Rule, layers: Sequence[tuple[str, str]]) -> tuple[bool, ...]
         if unknown:
             raise SpecError(unknown)
         return tuple(name not in rule.full_precision for name in names)
+    rules = get_args(get_args(Rule)[0])
+    if rule not in rules:  # from Python, where nothing has checked it
+        message = f"must be {', '.join(rules)} or a FullPrecision, not {shown(rule)}"
+        raise SpecError([Fault(message, field="quantize")])
     if rule == "convs":
         return tuple(kind in CONVOLUTIONS for _, kind in layers)
     if rule == "except_first_and_last":

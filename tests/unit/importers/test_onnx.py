@@ -343,6 +343,10 @@ CONDITION = helper.make_graph(
             "run other graphs",
         ),
         (lambda m: m.add("Conv", "x", m.store(np.zeros((1, 2, 9, 9), np.float32))), "does not fit"),
+        (
+            lambda m: m.add("Conv", "x", m.store(np.zeros((1, 3, 3, 3), np.float32))),
+            "3 input channels, the input has 2",
+        ),
         (lambda m: m.add("MatMul", "x", m.store(np.zeros((2, 6, 6), np.float32))), "weights by head"),
         (
             lambda m: m.add("Relu", f"{m.add('MaxPool', 'x', outputs=2, kernel_shape=[2, 2])}.1"),

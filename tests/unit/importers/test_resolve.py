@@ -24,6 +24,9 @@ def tokens():
 def number():
     return 3
 
+def leaves():
+    raise SystemExit(0)
+
 def fails():
     raise RuntimeError("no data here")
 
@@ -84,6 +87,7 @@ def test_a_file(tmp_path):
         ("{}:small", {"parameters": {"width": 1}, "input_shape": (8,)}, "TypeError.*width"),
         ("{}:number", {}, "returns int, not a torch.nn.Module"),
         ("{}:fails", {}, "RuntimeError: no data here"),
+        ("{}:leaves", {}, "SystemExit: 0"),
         ("{}:absent", {}, "AttributeError"),
         ("nowhere_at_all:net", {}, "ModuleNotFoundError"),
         ("missing.onnx", {}, "missing.onnx: cannot be read"),

@@ -138,6 +138,9 @@ def test_parameters_change_the_network():
         ("lenet5", {"image": 9}, "it has none"),
         ("bert_base", {"sequence_length": 1000}, "at most 512"),
         ("bert_base", {"sequence_length": 0}, "at least 1"),
+        ("bert_base", {"sequence_length": 8.0}, "sequence_length must be a whole number of at least 1, not 8.0"),
+        ("bert_base", {"sequence_length": True}, "not true"),
+        ("bert_base", {"sequence_length": "long"}, "not 'long'"),
         ("resnet50", {"batch": 0}, "at least 1"),
     ],
 )

@@ -128,3 +128,11 @@ def test_shapes_for_tables():
 def test_sizes_that_do_not_fit_are_refused(wrong):
     with pytest.raises(ValueError, match=r"divide|fit|at least"):
         Conv2d(**{"in_channels": 3, "out_channels": 4, "kernel": (3, 3), "image": (5, 5)} | wrong)
+
+
+@pytest.mark.parametrize(
+    "bounds", [{"K": 5.5}, {"C": 2.0}, {"K": "5"}, {"K": 0}, {"stride": (1, 0)}, {"dilation": (1.0, 1)}]
+)
+def test_only_whole_numbers_from_one_bound_a_nest(bounds):
+    with pytest.raises(ValueError, match="must be"):
+        LoopNest(**bounds)

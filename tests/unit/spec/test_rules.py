@@ -35,6 +35,11 @@ def test_depthwise_convolutions_are_convolutions() -> None:
     assert quantized("convs", [("a", "depthwise conv"), ("b", "batched gemm")]) == (True, False)
 
 
+def test_a_rule_that_is_none_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"quantize: must be all, convs, except_first_and_last .*, not 'conv'"):
+        quantized("conv", CIFAR)  # type: ignore[arg-type]
+
+
 def test_every_unknown_layer_is_named() -> None:
     with pytest.raises(SpecError) as caught:
         quantized(FullPrecision(full_precision=("conv1", "cnov2", "x")), CIFAR)
