@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hwsim.cost.layer import Certificate, LayerCost, price_problem
 from hwsim.cost.problem import problem
-from hwsim.errors import Infeasible
+from hwsim.mapper.diagnosis import diagnose
 from hwsim.mapper.exact import Found
 from hwsim.mapper.mapspace import mapspaces, space_size
 from hwsim.mapper.objective import Objective
@@ -49,7 +49,7 @@ def map_layer(
     for space in spaces:
         Search(space, objective, found, effort).run()
     if found.mapping is None:
-        raise Infeasible("no tile of this layer fits", constraint="capacity")
+        raise diagnose(spaces)
     bound = min(found.value, found.open_bound)
     certificate = Certificate(
         space_size(spaces), found.priced, found.open_bound >= found.value, bound, 1 - bound / found.value

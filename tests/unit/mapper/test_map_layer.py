@@ -1,0 +1,94 @@
+"""What a search promises: validity, determinism, honest certificates, reasons."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwsim.cost.layer import price
+from hwsim.errors import Infeasible
+from hwsim.mapper import Objective, map_layer
+from hwsim.operators.nest import LoopNest, Operand
+from hwsim.spec.hardware import Axis, Hardware, Level, Memory
+from hwsim.spec.load import load_hardware
+from hwsim.units import Bandwidth
+from tests.strategies import chip
+
+LAYER = LoopNest(C=32, K=48, P=14, Q=14, R=3, S=3)
+
+
+@pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
+@pytest.mark.parametrize("name", ["simple_s1", "bitfusion", "simba", "turing"])
+def test_a_result_is_a_mapping_at_its_price(name: str, objective: Objective) -> None:
+    hardware = load_hardware(name)
+    found = map_layer(LAYER, hardware, 4, 4, objective=objective, effort=1e6)
+    assert found.mapping is not None
+    again = price(LAYER, hardware, found.mapping, 4, 4)
+    assert (found.cycles, found.energy_joules) == (again.cycles, again.energy_joules)
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    hardware = load_hardware("simple_s1")
+    assert map_layer(LAYER, hardware, 8, 8) == map_layer(LAYER, hardware, 8, 8)
+
+
+def test_each_objective_is_best_at_its_own() -> None:
+    hardware = load_hardware("simple_s1")
+    latency, energy, edp = (map_layer(LAYER, hardware, 16, 16, objective=o) for o in ("latency", "energy", "edp"))
+    assert latency.cycles <= min(energy.cycles, edp.cycles)
+    assert energy.energy_joules <= min(latency.energy_joules, edp.energy_joules) * (1 + 1e-9)
+    products = [cost.cycles * cost.energy_joules for cost in (edp, latency, energy)]
+    assert products[0] <= min(products) * (1 + 1e-9)
+
+
+def test_without_effort_a_gap_is_admitted_and_holds() -> None:
+    """A search cut short brackets the optimum that a full one proves."""
+    hardware, nest = load_hardware("simple_s1"), LoopNest(C=512, K=512, P=512)
+    short = map_layer(nest, hardware, 16, 16, objective="energy", effort=1)
+    full = map_layer(nest, hardware, 16, 16, objective="energy", effort=1e9)
+    assert short.certificate is not None
+    assert full.certificate is not None
+    assert full.certificate.proven
+    assert full.certificate.gap == 0
+    assert not short.certificate.proven
+    assert 0 < short.certificate.gap < 1
+    assert short.certificate.lower_bound <= full.energy_joules <= short.energy_joules
+    assert short.certificate.priced <= full.certificate.priced
+
+
+def machine(**inner: object) -> Hardware:
+    outer = Level(name="outer", memories=(Memory(name="DRAM", keeps=tuple(Operand)),), loops=("K", "P"))
+    return chip(outer, Level(name="inner", memories=(Memory(name="RF", keeps=tuple(Operand), size=64),), **inner))
+
+
+def test_a_level_too_small_is_named() -> None:
+    with pytest.raises(Infeasible) as failure:
+        map_layer(LoopNest(P=2, R=100), machine(tile={"R": "full"}), 8, 8)
+    assert (failure.value.level, failure.value.constraint) == ("inner", "capacity")
+    assert "RF" in str(failure.value)
+
+
+def test_a_dimension_that_nothing_loops_over_is_named() -> None:
+    hardware = machine(loops=("K",), fanout=(Axis(name="X", size=4, dims=("C",)),))
+    assert map_layer(LoopNest(C=4, P=3), hardware, 8, 8).macs == 12
+    with pytest.raises(Infeasible, match=r"loop over C.*4 of 5") as failure:
+        map_layer(LoopNest(C=5, P=3), hardware, 8, 8)
+    assert failure.value.constraint == "loops"
+
+
+def test_the_outermost_level_loops_over_what_it_may() -> None:
+    """One byte per cycle for weights makes R at the outer level tempting; it stays inside."""
+    found = map_layer(LoopNest(P=6, R=3, K=4), machine(), 8, 8, objective="energy")
+    assert found.mapping is not None
+    assert {loop.dim for loop in found.mapping.levels[0].temporal} <= {"K", "P"}
+
+
+def test_resident_weights_are_not_read_from_outside() -> None:
+    narrow = Memory(name="DRAM", keeps=tuple(Operand), bandwidth=Bandwidth(1, "cycle"))
+    buffer = Memory(name="buffer", keeps=tuple(Operand), size=4096, buffering="streaming")
+    hardware = chip(Level(name="outer", memories=(narrow,)), Level(name="inner", memories=(buffer,)))
+    nest = LoopNest(K=64, C=32)
+    streamed = map_layer(nest, hardware, 8, 8, 8)
+    resident = map_layer(nest, hardware, 8, 8, 8, resident_weights=True)
+    weights = nest.elements(Operand.WEIGHTS)
+    assert streamed.dram_bytes - resident.dram_bytes == weights
+    assert resident.cycles < streamed.cycles
