@@ -24,16 +24,13 @@ from hwsim.mapper.mapspace import Mapspace, Unrollings
 from hwsim.mapper.objective import Goal, Objective
 from hwsim.mapper.outside import Grid, fits, outside
 from hwsim.mapper.partial import Partial, joined, nothing_yet
+from hwsim.mapper.waves import Waves
 from hwsim.operators.nest import DIMENSIONS, Operand
 
 #: Pairs of partial mapping and next choice that are looked at in one array operation.
 CHUNK = 1 << 18
 #: Partial mappings that the first, greedy descent keeps at every stage.
 BEAM = 48
-#: Below this fraction of the value found, the bound of all mappings casts doubt on a greedy descent.
-POOR = 0.5
-#: Grid points times unrollings that may be tabulated for their waves.
-MOST_WAVES = 3 << 23
 #: A bound has to beat the best by more than rounding.
 MARGIN = 1 - 1e-9
 
@@ -69,23 +66,21 @@ class Search:
             space.unrollings(level, thin=level == self.depth - 1) for level in range(self.depth)
         ]
         self.passing = [self._passing(level) for level in range(self.depth)]
-        correction = 1 + 1 / self.problem.nest.K if self.problem.corrected else 1.0
-        self.cycles_per_step = correction / self.problem.mode.rate
-        self._waves: dict[int, Floats | None] = {}
+        self.waves = Waves(space, self.grid)
+        self._wave_tables: dict[int, Floats | None] = {}
 
     def run(self) -> None:
-        """Descend greedily for a good mapping, more broadly after a poor one, then visit all that could be better."""
-        fixed, root = self.bounds.fixed, self._root()
-        start = nothing_yet(len(self.sizes), fixed.energy, fixed.ports, root)
+        """Descend greedily once for a good mapping, then visit everything that could be better."""
+        fixed = self.bounds.fixed
+        start = nothing_yet(len(self.sizes), fixed.energy, fixed.ports, self._root())
         self._descend(start, self.depth - 1, BEAM)
-        if root < self.found.value * POOR:
-            self._descend(start, self.depth - 1, 8 * BEAM)
         self._descend(start, self.depth - 1, None)
 
     def _root(self) -> float:
         """Bound of all mappings."""
         energy = self.bounds.fixed.energy + self.passing[self.depth - 1].energy
-        time = self.problem.nest.macs * self.cycles_per_step / self.problem.instances(self.depth)
+        share = self.problem.nest.macs / self.problem.instances(self.depth)
+        time = float(self.waves.time(np.full(1, share), np.ones(1), 0)[0])
         if self.depth > 1:
             out = self.outside[self.depth - 1]
             energy, time = energy + float(out.least_energy.min()), max(time, float(out.least_time.min()))
@@ -145,7 +140,7 @@ class Search:
         # However the tiles fall, a way that uses few instances leaves this much to each of them.
         least = (inner * volume(counts)[member]).min() / volume(self.ways[level].factor)
         floor = self._value(
-            partial.energy.min() + passing, self._compute(np.ones(1), least, level), partial.series.min()
+            partial.energy.min() + passing, self.waves.time(np.ones(1), least, level), partial.series.min()
         )
         worth = np.nonzero(self._alive(floor))[0]
         if not len(worth):
@@ -168,7 +163,7 @@ class Search:
             for begin in range(first, last, width):
                 rows = order[begin : min(last, begin + width)]
                 group = member[rows] - start
-                steps = self._compute(inner[rows, None], tiles[group], level)
+                steps = self.waves.time(inner[rows, None], tiles[group], level)
                 rough = self._value(
                     partial.energy[rows, None] + passing + out.energy[group],
                     np.maximum(steps, out.time[group]),
@@ -232,7 +227,7 @@ class Search:
         member = member.ravel()
         passing = self.passing[level].energy
         inner = volume(partial.inner)
-        waves = self._wave_grid(level) if beam is None else None
+        waves = self._wave_table(level) if beam is None else None
         chosen: list[tuple[Ints, Ints]] = []
         kept: list[Partial] = []
         for number, place in enumerate(groups):
@@ -241,7 +236,7 @@ class Search:
             mine = np.nonzero(member == number)[0]
             box = np.ix_(*(reach[i][position] for i, position in enumerate(place)))
             energy = out.energy[box]
-            time = np.maximum(out.time[box], self._iterations(level, box, place, waves) * inner[mine].min())
+            time = np.maximum(out.time[box], self.waves.of_box(level, box, place, waves) * inner[mine].min())
             series = out.series[box]
             value = self._value(
                 energy + (partial.energy[mine].min() + passing), time, series + partial.series[mine].min()
@@ -296,7 +291,7 @@ class Search:
         place = tuple(np.zeros_like(outer.T)) if out.whole else tuple(self.grid.places(outer).T)
         past = self._past(level, rows.tiles)
         busy, serial = self._port_time(ports + past.ports)
-        time = np.maximum(self._compute(volume(inner), volume(outer), level), busy)
+        time = np.maximum(self.waves.time(volume(inner), volume(outer), level), busy)
         wave = tile if level == self.depth - 1 else rows.wave
         value = self._value(
             energy + past.energy + out.energy[place],
@@ -395,58 +390,20 @@ class Search:
         overlapping = np.array([not port.serial for port in self.bounds.ports], dtype=bool)
         return ports[:, overlapping].max(axis=1, initial=0.0), series_time(self.bounds.ports, columns(ports))
 
-    def _compute(self, inner: Floats, left: Floats, level: int) -> Floats:
-        """Least compute time [cycles] with so many iterations inside a boundary and so many tiles left outside it."""
-        room = max(1, prod(above.instances_below for above in self.problem.levels[:level]))
-        return np.asarray(inner * np.maximum(left / room, 1.0) * self.cycles_per_step)
-
-    def _iterations(self, level: int, box: tuple[Ints, ...], place: Ints, waves: Floats | None) -> Floats:
-        """Least compute time [cycles] per inner iteration of tiles in a box of the grid, loops from `place` to there
-        and everything outside included."""
-        looped, counted, alone = np.ones(1), np.ones(1), np.ones(1)
-        where: list[Ints] = []
-        for i, (counts, positions, inside) in enumerate(zip(self.grid.counts, box, place, strict=True)):
-            here = counts[positions].astype(np.float64)
-            looped = looped * np.ceil(counts[inside] / here)
-            counted = counted * here
-            if waves is not None:
-                together = waves.shape[i] > 1
-                where.append(positions if together else np.zeros_like(positions))
-                alone = alone if together else alone * here
-        return self._compute(looped, counted, level) if waves is None else looped * alone * waves[tuple(where)]
-
-    def _wave_grid(self, level: int) -> Floats | None:
-        """For every cut into tiles at a level, the compute time of one iteration in each of them [cycles] in the best
-        unrolling above it. Unrollings too poor to beat the best mapping are left out.
-
-        Returns:
-            an array over the dimensions that can be unrolled there, of extent 1 along the others, whose tiles are
-            left to be multiplied; None where it would be large.
-        """
-        if level not in self._waves:
+    def _wave_table(self, level: int) -> Floats | None:
+        """Best waves above a level, leaving out unrollings too poor to beat the best mapping."""
+        if level not in self._wave_tables:
             factors = np.unique(self.ways[level - 1].factor, axis=0)
             below = prod(inside.instances_below for inside in self.problem.levels[level:])
             most = volume(ceil_div(self.sizes, factors)) / below
             floor = self._value(
                 np.full(1, self.passing[level].energy + self.bounds.fixed.energy),
-                self._compute(most, np.ones(1), level - 1),
+                self.waves.time(most, np.ones(1), level - 1),
                 np.zeros(1),
             )
-            factors = factors[self._alive(floor)]
-            spread = [i for i in range(len(self.sizes)) if (factors[:, i] > 1).any()]
-            shape = [extent if i in spread else 1 for i, extent in enumerate(self.grid.shape)]
-            grid: Floats | None = None
-            if 0 < len(factors) * prod(shape) <= MOST_WAVES and not self.outside[level].whole:
-                best = np.full(shape, np.inf)
-                for factor in factors:
-                    product = np.ones(1)
-                    for i in spread:
-                        waves = np.ceil(self.grid.counts[i] / factor[i])
-                        product = product * self.grid.on_axis(i, waves)
-                    np.minimum(best, product, out=best)
-                grid = self._compute(np.ones(1), best, level - 1)
-            self._waves[level] = grid
-        return self._waves[level]
+            worth = factors[self._alive(floor)]
+            self._wave_tables[level] = None if self.outside[level].whole else self.waves.table(level, worth)
+        return self._wave_tables[level]
 
     def _first_wave(self, wave: Ints, parents: Sequence[int]) -> Floats:
         """Time that the first tiles take down from some levels, and the last ones up to them [cycles].
