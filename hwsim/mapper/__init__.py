@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 from hwsim.cost.layer import Certificate, LayerCost, price_problem
 from hwsim.cost.problem import problem
-from hwsim.mapper.diagnosis import diagnose
+from hwsim.mapper.diagnosis import diagnose, require_home
 from hwsim.mapper.exact import Found
 from hwsim.mapper.mapspace import mapspaces, space_size
 from hwsim.mapper.objective import Objective
@@ -42,9 +43,13 @@ def map_layer(
 
     Raises:
         Infeasible: no mapping fits, or no mode of the datapath runs these widths.
+        ValueError: an unknown objective.
     """
     stated = problem(nest, hardware, weight_bits, activation_bits, output_bits, resident_weights=resident_weights)
     spaces = mapspaces(stated)
+    if objective not in get_args(Objective):
+        raise ValueError(f"objective is one of {', '.join(get_args(Objective))}, not {objective!r}")
+    require_home(stated)
     found = Found()
     for space in spaces:
         Search(space, objective, found, effort).run()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from hwsim.cost.capacity import occupancy
+from hwsim.cost.capacity import Occupancy, occupancy
+from hwsim.cost.problem import Problem
 from hwsim.cost.traffic import Array
 from hwsim.errors import Infeasible
 from hwsim.mapper.mapspace import Mapspace
@@ -22,17 +23,31 @@ def diagnose(spaces: list[Mapspace]) -> Infeasible:
     return _unreached(space) or _too_large(space) or Infeasible("no combination of tiles fits", constraint="capacity")
 
 
+def require_home(problem: Problem) -> None:
+    """Refuse a layer that the outermost memories cannot hold: no tile could be taken from there.
+
+    Raises:
+        Infeasible: names the memory.
+    """
+    extents: dict[str, Array] = dict(zip(DIMENSIONS, problem.nest.sizes, strict=True))
+    for taken in occupancy(problem, 0, extents, outermost=True):
+        if taken.bits > taken.usable:
+            raise _overfull(problem, 0, taken, "the layer takes")
+
+
+def _overfull(problem: Problem, level: int, taken: Occupancy, what: str) -> Infeasible:
+    needed, usable = format_bytes(float(taken.bits) / 8), format_bytes(taken.usable / 8)
+    return Infeasible(f"{what} {needed} of {usable} in {taken.memory}", problem.levels[level].name, "capacity")
+
+
 def _too_large(space: Mapspace) -> Infeasible | None:
     """A level whose smallest tile does not fit one of its memories."""
-    for number, level in enumerate(space.problem.levels):
+    for number in range(1, space.depth):
         extents: dict[str, Array] = dict.fromkeys(DIMENSIONS, 1)
-        least = space.sizes if number == 0 else space.least_tile(number)
-        extents |= {dim: int(extent) for dim, extent in zip(space.dims, least, strict=True)}
-        for taken in occupancy(space.problem, number, extents, space.bypass[number], outermost=number == 0):
+        extents |= {dim: int(extent) for dim, extent in zip(space.dims, space.least_tile(number), strict=True)}
+        for taken in occupancy(space.problem, number, extents, space.bypass[number]):
             if taken.bits > taken.usable:
-                needed, usable = format_bytes(float(taken.bits) / 8), format_bytes(taken.usable / 8)
-                what = "the layer takes" if number == 0 else "the smallest tile takes"
-                return Infeasible(f"{what} {needed} of {usable} in {taken.memory}", level.name, "capacity")
+                return _overfull(space.problem, number, taken, "the smallest tile takes")
     return None
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import combinations, product
+from math import isqrt, prod
 
 import numpy as np
 
@@ -22,6 +23,11 @@ from hwsim.cost.problem import Problem
 from hwsim.mapper.arrays import Bools, Ints, ceil_div
 from hwsim.operators.nest import DIMENSIONS, RELEVANT, Operand
 from hwsim.spec.hardware import Axis, Level
+
+#: Cuts of a nest into tiles that are tabulated, at most.
+MOST_CUTS = 1 << 22
+#: Longest dimension that is cut in every way.
+LONGEST = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,23 @@ class Mapspace:
 
     def counts(self, dim: int) -> Ints:
         """Numbers of tiles that a dimension can be cut into, ascending."""
-        return tile_counts(int(self.sizes[dim]))
+        size = int(self.sizes[dim])
+        return halvings(size) if self.thinned[dim] else tile_counts(size)
+
+    @cached_property
+    def thinned(self) -> tuple[bool, ...]:
+        """Dimensions that are only cut in halves, quarters and so on, so that a table of all cuts fits in memory. A
+        mapspace with one is searched, but nothing is proven of the mappings left out."""
+        thinned = [int(size) > LONGEST for size in self.sizes]
+
+        def number(dim: int) -> int:
+            size = int(self.sizes[dim])
+            return len(halvings(size) if thinned[dim] else tile_counts(size))
+
+        while prod(number(dim) for dim in range(len(self.dims))) > MOST_CUTS and not all(thinned):
+            longest = max((dim for dim in range(len(self.dims)) if not thinned[dim]), key=number)
+            thinned[longest] = True
+        return tuple(thinned)
 
     def looped(self, level: int) -> Bools:
         """Whether each dimension may have a temporal loop at a level."""
@@ -164,7 +186,14 @@ def _fixed_tiles(level: Level) -> dict[str, int | str]:
 @cache
 def tile_counts(size: int) -> Ints:
     """Distinct values of ceil(size / tile), ascending: about 2 sqrt(size) of them."""
-    return np.unique(ceil_div(size, np.arange(1, size + 1)))
+    few = np.arange(1, isqrt(size) + 2)
+    return np.unique(np.concatenate([ceil_div(size, few), ceil_div(size, ceil_div(size, few)), [1]]))
+
+
+@cache
+def halvings(size: int) -> Ints:
+    """Numbers of tiles of 1, 2, 4, ... elements, ascending."""
+    return np.unique(ceil_div(size, 1 << np.arange(size.bit_length() + 1)))
 
 
 def _axis_bounds(axis: Axis, dims: tuple[str, ...], sizes: Ints, thin: bool) -> Ints:
@@ -193,19 +222,18 @@ def space_size(spaces: list[Mapspace]) -> int:
             for level in space.problem.levels:
                 slots.append(None if dim in level.loops else 1)
                 slots += [axis.size if dim in axis.dims else 1 for axis in level.fanout]
-            chains *= _chains(int(space.sizes[index]), tuple(reversed(slots[1:])))
+            chains *= _chains(int(space.sizes[index]), tuple(reversed(slots[1:])), space.thinned[index])
         total += chains * sum(1 for _ in space.orders())
     return total
 
 
 @cache
-def _chains(tiles: int, slots: tuple[int | None, ...]) -> int:
+def _chains(tiles: int, slots: tuple[int | None, ...], halved: bool) -> int:
     """Canonical chains of bounds for the given slots, innermost first; the outermost loop takes what is left."""
     if not slots:
         return 1
     limit, rest = slots[0], slots[1:]
-    counts = tile_counts(tiles)
+    counts = halvings(tiles) if halved else tile_counts(tiles)
     bounds = ceil_div(tiles, counts)
-    return sum(
-        _chains(int(n), rest) for n, bound in zip(counts, bounds, strict=True) if limit is None or bound <= limit
-    )
+    fits = [int(n) for n, bound in zip(counts, bounds, strict=True) if limit is None or bound <= limit]
+    return sum(_chains(n, rest, halved) for n in fits)

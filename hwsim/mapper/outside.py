@@ -15,6 +15,9 @@ from hwsim.mapper.mapspace import Mapspace
 from hwsim.mapper.objective import Goal
 from hwsim.operators.nest import DIMENSIONS
 
+#: Longest dimension whose positions are looked up in a table.
+TABLE = 1 << 20
+
 
 @dataclass(frozen=True)
 class Outside:
@@ -43,7 +46,7 @@ class Grid:
         self.space = space
         self.counts = [space.counts(i) for i in range(len(space.dims))]
         self.shape = tuple(len(counts) for counts in self.counts)
-        self._lookup = [np.searchsorted(counts, np.arange(counts[-1] + 1)) for counts in self.counts]
+        self._lookup = [np.searchsorted(counts, np.arange(min(counts[-1], TABLE) + 1)) for counts in self.counts]
 
     def on_axis(self, index: int, values: Ints | Floats) -> Ints | Floats:
         """Values of one dimension, shaped to broadcast over the grid."""
@@ -53,14 +56,29 @@ class Grid:
 
     def places(self, counts: Ints) -> Ints:
         """Positions on every axis, shape [..., dims]."""
-        return np.stack([lookup[counts[..., i]] for i, lookup in enumerate(self._lookup)], axis=-1)
+        return np.stack([self._position(i, counts[..., i]) for i in range(len(self.shape))], axis=-1)
 
     def flat(self, counts: Ints) -> Ints:
         """Positions in the flattened grid, shape [...]."""
         place = np.zeros(counts.shape[:-1], dtype=np.int64)
-        for i, lookup in enumerate(self._lookup):
-            place = place * self.shape[i] + lookup[counts[..., i]]
+        for i, extent in enumerate(self.shape):
+            place = place * extent + self._position(i, counts[..., i])
         return place
+
+    def holds(self, counts: Ints) -> Bools:
+        """Whether counts lie on the grid, shape [...]; all do but where a dimension is thinned."""
+        good = np.ones(counts.shape[:-1], dtype=bool)
+        for i, thinned in enumerate(self.space.thinned):
+            if thinned:
+                mine = counts[..., i]
+                good &= self.counts[i][self._position(i, mine)] == mine
+        return good
+
+    def _position(self, index: int, counts: Ints) -> Ints:
+        """Positions on one axis: of the least entry that is no less."""
+        if self.counts[index][-1] <= TABLE:
+            return self._lookup[index][counts]
+        return np.asarray(np.searchsorted(self.counts[index], counts))
 
     def reachable(self, level: int, whole: bool) -> list[list[Ints]]:
         """For every dimension and position inside a level's loops: positions that one bound can lead to outside."""

@@ -75,6 +75,17 @@ class Search:
         start = nothing_yet(len(self.sizes), fixed.energy, fixed.ports, self._root())
         self._descend(start, self.depth - 1, BEAM)
         self._descend(start, self.depth - 1, None)
+        if any(self.space.thinned):
+            self.found.open_bound = min(self.found.open_bound, self._floor())
+
+    def _floor(self) -> float:
+        """Bound of all mappings, those that a thinned mapspace leaves out included: every word crosses every link."""
+        least = self.bounds.compulsory(self.bounds.links).plus(self.bounds.fixed)
+        ports = zip(self.bounds.ports, least.ports, strict=True)
+        share = self.problem.nest.macs / self.problem.instances(self.depth)
+        compute = self.waves.time(np.full(1, share), np.ones(1), 0)
+        busiest = max((cycles for port, cycles in ports if not port.serial), default=0.0)
+        return float(self._value(np.full(1, least.energy), np.maximum(compute, busiest), np.zeros(1))[0])
 
     def _root(self) -> float:
         """Bound of all mappings."""
@@ -154,7 +165,7 @@ class Search:
                 break
             some = counts[start : start + step, None, :].astype(np.float64)
             left = np.ceil(some / factor)
-            useful = (factor == np.ceil(some / left)).all(axis=2)
+            useful = (factor == np.ceil(some / left)).all(axis=2) & self.grid.holds(left.astype(np.int64))
             if level == 0:
                 useful &= (self.space.looped(0) | (left == 1)).all(axis=2)
             out = self._outside_of(level, left.astype(np.int64))
@@ -227,7 +238,7 @@ class Search:
         member = member.ravel()
         passing = self.passing[level].energy
         inner = volume(partial.inner)
-        waves = self._wave_table(level) if beam is None else None
+        waves = self._wave_table(level)
         chosen: list[tuple[Ints, Ints]] = []
         kept: list[Partial] = []
         for number, place in enumerate(groups):
@@ -287,11 +298,11 @@ class Search:
         crossed = self._out_of(level, rows.tiles, rows.ways, outer)
         crossed.ports[:, self._below(level)] *= rows.spread[:, None]
         energy, ports, inner = rows.energy + crossed.energy, rows.ports + crossed.ports, rows.inner * bound
-        out = self.outside[level]
-        place = tuple(np.zeros_like(outer.T)) if out.whole else tuple(self.grid.places(outer).T)
+        out, places = self.outside[level], self.grid.places(outer)
+        place = tuple(np.zeros_like(outer.T)) if out.whole else tuple(places.T)
         past = self._past(level, rows.tiles)
         busy, serial = self._port_time(ports + past.ports)
-        time = np.maximum(self.waves.time(volume(inner), volume(outer), level), busy)
+        time = np.maximum(self.waves.of_tiles(level, volume(inner), places, self._wave_table(level)), busy)
         wave = tile if level == self.depth - 1 else rows.wave
         value = self._value(
             energy + past.energy + out.energy[place],
@@ -392,6 +403,8 @@ class Search:
 
     def _wave_table(self, level: int) -> Floats | None:
         """Best waves above a level, leaving out unrollings too poor to beat the best mapping."""
+        if self.found.mapping is None:
+            return None if self.outside[level].whole else self.waves.table(level, self.ways[level - 1].factor)
         if level not in self._wave_tables:
             factors = np.unique(self.ways[level - 1].factor, axis=0)
             below = prod(inside.instances_below for inside in self.problem.levels[level:])

@@ -71,3 +71,17 @@ class Waves:
                 where.append(positions if together else np.zeros_like(positions))
                 alone = alone if together else alone * here
         return self.time(looped, counted, level) if table is None else looped * alone * table[tuple(where)]
+
+    def of_tiles(self, level: int, inner: Floats, places: Ints, table: Floats | None) -> Floats:
+        """Least time [cycles] with chosen tiles, shape [rows].
+
+        Args:
+            inner: iterations inside them.
+            places: their positions on the grid, shape [rows, dims].
+        """
+        counts = [own[places[:, i]].astype(np.float64) for i, own in enumerate(self.grid.counts)]
+        if table is None:
+            return self.time(inner, np.prod(counts, axis=0), level)
+        alone = np.prod([c if table.shape[i] == 1 else np.ones_like(c) for i, c in enumerate(counts)], axis=0)
+        where = tuple(places[:, i] if table.shape[i] > 1 else np.zeros_like(places[:, i]) for i in range(len(counts)))
+        return np.asarray(inner * alone * table[where])

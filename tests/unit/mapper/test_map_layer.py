@@ -92,3 +92,34 @@ def test_resident_weights_are_not_read_from_outside() -> None:
     weights = nest.elements(Operand.WEIGHTS)
     assert streamed.dram_bytes - resident.dram_bytes == weights
     assert resident.cycles < streamed.cycles
+
+
+def test_a_layer_larger_than_the_chip_s_memory_is_refused() -> None:
+    dram = Memory(name="DRAM", keeps=tuple(Operand), size=100, buffering="streaming")
+    hardware = chip(Level(name="outer", memories=(dram,)))
+    assert map_layer(LoopNest(K=8, C=8), hardware, 8, 8).macs == 64
+    with pytest.raises(Infeasible, match="DRAM") as failure:
+        map_layer(LoopNest(K=12, C=12), hardware, 8, 8)
+    assert (failure.value.level, failure.value.constraint) == ("outer", "capacity")
+
+
+def test_a_huge_layer_is_mapped_without_claiming_more_than_was_seen() -> None:
+    """Too many cuts to tabulate: bounds that no halving gives are left out, and not spoken for."""
+    nest = LoopNest(N=100_000, K=128, C=64, P=5, Q=5, R=6, S=6)
+    found = map_layer(nest, load_hardware("turing"), 32, 32, effort=1e5)
+    assert found.certificate is not None
+    assert found.certificate.lower_bound <= found.cycles
+    assert found.utilization > 0.9
+    assert found.mapping is not None
+    price(nest, load_hardware("turing"), found.mapping, 32, 32)
+
+
+def test_little_effort_still_fills_the_array() -> None:
+    """3 of 128 rows and 64 of 128 columns are what this layer has for the array: one step a pixel and filter tap."""
+    found = map_layer(LoopNest(K=64, C=3, P=32, Q=32, R=3, S=3), load_hardware("gemmini"), 8, 8, effort=1e4)
+    assert found.busy["compute"] == pytest.approx(32 * 32 * 9 * (1 + 1 / 64))
+
+
+def test_an_unknown_objective_is_refused() -> None:
+    with pytest.raises(ValueError, match="latency, energy, edp"):
+        map_layer(LAYER, load_hardware("simple_s0"), 8, 8, objective="speed")  # type: ignore[arg-type]
