@@ -404,18 +404,18 @@ class Search:
     def _wave_table(self, level: int) -> Floats | None:
         """Best waves above a level, leaving out unrollings too poor to beat the best mapping."""
         if self.found.mapping is None:
-            return None if self.outside[level].whole else self.waves.table(level, self.ways[level - 1].factor)
+            return None if self.outside[level].whole else self.waves.table(self.ways[level - 1].factor)
         if level not in self._wave_tables:
             factors = np.unique(self.ways[level - 1].factor, axis=0)
             below = prod(inside.instances_below for inside in self.problem.levels[level:])
             most = volume(ceil_div(self.sizes, factors)) / below
             floor = self._value(
                 np.full(1, self.passing[level].energy + self.bounds.fixed.energy),
-                self.waves.time(most, np.ones(1), level - 1),
+                self.waves.time(np.ones(1), most, level - 1),
                 np.zeros(1),
             )
             worth = factors[self._alive(floor)]
-            self._wave_tables[level] = None if self.outside[level].whole else self.waves.table(level, worth)
+            self._wave_tables[level] = None if self.outside[level].whole else self.waves.table(worth)
         return self._wave_tables[level]
 
     def _first_wave(self, wave: Ints, parents: Sequence[int]) -> Floats:

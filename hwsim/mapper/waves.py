@@ -30,11 +30,11 @@ class Waves:
         """Least time [cycles] with so many iterations inside a boundary and so many tiles left outside it."""
         return np.asarray(inner * np.maximum(left / self._room[level], 1.0) * self._cycles_per_step)
 
-    def table(self, level: int, factors: Ints) -> Floats | None:
-        """For every cut into tiles at a level, the time of one iteration in each of them in the best unrolling.
+    def table(self, factors: Ints) -> Floats | None:
+        """For every cut into tiles, how many waves of them the best unrolling leaves.
 
         Args:
-            factors: unrollings of the fan-out above the level, shape [ways, dims].
+            factors: unrollings of the fan-out above the tiles' level, shape [ways, dims].
 
         Returns:
             an array over the dimensions that are unrolled, of extent 1 along the others, whose tiles are left to be
@@ -50,7 +50,7 @@ class Waves:
             for i in spread:
                 product = product * self.grid.on_axis(i, np.ceil(self.grid.counts[i] / factor[i]))
             np.minimum(best, product, out=best)
-        return self.time(np.ones(1), best, level - 1)
+        return best
 
     def of_box(self, level: int, box: tuple[Ints, ...], place: Ints, table: Floats | None) -> Floats:
         """Least time [cycles] per inner iteration of tiles in a box of the grid, everything outside included.
@@ -70,7 +70,9 @@ class Waves:
                 together = table.shape[i] > 1
                 where.append(positions if together else np.zeros_like(positions))
                 alone = alone if together else alone * here
-        return self.time(looped, counted, level) if table is None else looped * alone * table[tuple(where)]
+        if table is None:
+            return self.time(looped, counted, level)
+        return self.time(looped, alone * table[tuple(where)], level - 1)
 
     def of_tiles(self, level: int, inner: Floats, places: Ints, table: Floats | None) -> Floats:
         """Least time [cycles] with chosen tiles, shape [rows].
@@ -84,4 +86,4 @@ class Waves:
             return self.time(inner, np.prod(counts, axis=0), level)
         alone = np.prod([c if table.shape[i] == 1 else np.ones_like(c) for i, c in enumerate(counts)], axis=0)
         where = tuple(places[:, i] if table.shape[i] > 1 else np.zeros_like(places[:, i]) for i in range(len(counts)))
-        return np.asarray(inner * alone * table[where])
+        return self.time(inner, alone * table[where], level - 1)
