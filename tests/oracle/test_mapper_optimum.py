@@ -93,21 +93,27 @@ def test_dataflow_orders_the_loops_that_it_leaves_alone() -> None:
 
 
 @pytest.mark.parametrize("objective", ["latency", "edp"])
-def test_weights_pass_a_narrow_port_by(objective: Objective) -> None:
-    """Reads and writes of a single-buffered memory go side by side, each at 2 cycles a byte, before the multiply.
-
-    With one weight, input (1 B each) and sum (2 B arriving, 1 B leaving) that is max(3 B, 4 B), without the weight
-    max(2 B, 3 B).
-    """
+@pytest.mark.parametrize(
+    ("nest", "optional", "cycles"),
+    [
+        # Weight and input of 1 B, a sum of 2 B that leaves with 1 B: 3 B out, 4 B in; without the weight 2 B and 3 B.
+        (LoopNest(), Operand.WEIGHTS, 1 + 2 * 3),
+        # Two pixels. Kept, sums bring 4 B in and 2 B out; passing by, what is left is 2 + 2 B out and 1 + 2 B in.
+        (LoopNest(P=2), Operand.OUTPUTS, 2 + 2 * 4),
+    ],
+)
+def test_bypass_spares_the_ports_of_a_single_buffered_memory(
+    nest: LoopNest, optional: Operand, cycles: float, objective: Objective
+) -> None:
+    """Reads and writes go side by side, each at 2 cycles a byte, before the multiplications."""
     ports = {f"{way}_bandwidth": Bandwidth(0.5, "cycle") for way in ("read", "write")}
-    every, weights = tuple(Operand), (Operand.WEIGHTS,)
-    narrow = Memory(name="RF", keeps=every, optional=weights, buffering="single", **ports)
+    every = tuple(Operand)
+    narrow = Memory(name="RF", keeps=every, optional=(optional,), buffering="single", **ports)
     hardware = chip(
         Level(name="outer", memories=(Memory(name="DRAM", keeps=every),)),
         Level(name="inner", memories=(narrow,)),
         datapath=one_mac(accumulator=16),
     )
-    found = map_layer(LoopNest(), hardware, 8, 8, objective=objective)
-    assert found.cycles == 1 + 6
+    found = map_layer(nest, hardware, 8, 8, objective=objective)
     assert found.mapping is not None
-    assert found.mapping.levels[1].bypass == weights
+    assert (found.cycles, found.mapping.levels[1].bypass) == (cycles, (optional,))
