@@ -100,21 +100,22 @@ class NestArrays:
     def seen_by_one(self, level: int) -> NestArrays:
         """The nest as the busiest instance of a level sees it: the loops unrolled above it are gone.
 
-        Instances run in lock step, so a dimension that is unrolled above counts full tiles in every wave.
+        Instances run in lock step, so a dimension that is unrolled above counts full tiles in every wave. A loop that
+        is unrolled over one instance is no loop.
         """
         sizes = dict(self.sizes)
         for dim in DIMENSIONS:
-            outermost = next(
-                (k for k, x in enumerate(self.loops) if x.dim == dim and x.axis is not None and x.level < level), None
-            )
-            if outermost is None:
-                continue
             tile: Array = 1
-            for loop in self.loops[outermost + 1 :]:
-                if loop.dim == dim and not (loop.axis is not None and loop.level < level):
+            for index in reversed([k for k, loop in enumerate(self.loops) if loop.dim == dim]):
+                loop = self.loops[index]
+                if loop.axis is None or loop.level >= level:
                     tile = tile * loop.bound
-            wave = self.inner[outermost] * self.loops[outermost].bound
-            sizes[dim] = -(-self.sizes[dim] // wave) * tile
+                    continue
+                # The outermost loop that unrolls decides: it comes last here.
+                waves = ceil_div(self.sizes[dim], self.inner[index] * loop.bound)
+                unrolls = _settled(np.greater(loop.bound, 1))
+                if unrolls is not False:
+                    sizes[dim] = waves * tile if unrolls is True else np.where(unrolls, waves * tile, sizes[dim])
         return NestArrays.of(tuple(x for x in self.loops if x.axis is None or x.level >= level), sizes)
 
     def steps(self, levels: int) -> Array:

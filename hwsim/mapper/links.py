@@ -123,17 +123,17 @@ def links(space: Mapspace, limits: tuple[Port, ...]) -> tuple[list[Link], Price]
 
 
 def series_time(limits: Sequence[Port], cycles: Sequence[Floats]) -> Floats:
-    """Time that single-buffered memories add [cycles]: each its busiest port's, reads and writes going side by side.
+    """Least time that single-buffered memories add [cycles]. Reads and writes of one memory go side by side: its time
+    is at least their mean, which unlike their maximum may be bounded in parts.
 
     Args:
-        cycles: of every port, arrays of one shape.
+        cycles: of every port, arrays of broadcastable shapes.
     """
-    memories: dict[tuple[int, str], Floats] = {}
+    total: Floats = np.zeros(1)
     for port, busy in zip(limits, cycles, strict=True):
         if port.serial:
-            key = (port.level, port.memory)
-            memories[key] = np.maximum(memories[key], busy) if key in memories else np.maximum(busy, 0.0)
-    return np.asarray(sum(memories.values(), start=np.zeros(1)))
+            total = total + busy * (len(port.ways) / 2)
+    return total
 
 
 def wave_prices(problem: Problem, operand: Operand, parents: Sequence[int]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from hwsim.mapper.arrays import Bools, Floats, Ints
 
-_COLUMNS = ("tile", "inner", "wave", "energy", "ports", "spread", "series", "value")
+_COLUMNS = ("tile", "inner", "steps", "wave", "energy", "ports", "spread", "series", "value")
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Partial:
     Args:
         tile: extent of each dimension inside the boundary reached, shape [rows, dims].
         inner: product of the temporal bounds so far, shape [rows, dims].
+        steps: iterations in lock step over each whole dimension if nothing more is unrolled, shape [rows, dims].
         wave: the innermost level's tile times what is unrolled outside it, shape [rows, dims].
         energy: of everything inside [J]; ports: of every port's time [cycles], shape [rows, ports].
         spread: how much more than its even share the busiest instance does below the fan-out last unrolled.
@@ -30,6 +31,7 @@ class Partial:
 
     tile: Ints
     inner: Ints
+    steps: Ints
     wave: Ints
     energy: Floats
     ports: Floats
@@ -48,10 +50,13 @@ class Partial:
         return Partial(**taken, tiles=tuple(t[pick] for t in self.tiles), ways=tuple(w[pick] for w in self.ways))
 
 
-def nothing_yet(dims: int, energy: float, ports: tuple[float, ...], value: float) -> Partial:
+def nothing_yet(sizes: Ints, energy: float, ports: tuple[float, ...], value: float) -> Partial:
     """The one mapping that has no loops yet, what all mappings pay alike, and the bound of them all."""
-    ones = np.ones((1, dims), dtype=np.int64)
-    return Partial(ones, ones, ones, np.array([energy]), np.array([ports]), np.ones(1), np.zeros(1), np.array([value]))
+    ones, none = np.ones((1, len(sizes)), dtype=np.int64), np.zeros(1)
+    return Partial(
+        tile=ones, inner=ones, steps=sizes[None, :], wave=ones, energy=none + energy, ports=np.array([ports]),
+        spread=none + 1, series=none, value=none + value,
+    )  # fmt: skip
 
 
 def joined(parts: Sequence[Partial]) -> Partial:

@@ -72,7 +72,7 @@ class Search:
     def run(self) -> None:
         """Descend greedily once for a good mapping, then visit everything that could be better."""
         fixed = self.bounds.fixed
-        start = nothing_yet(len(self.sizes), fixed.energy, fixed.ports, self._root())
+        start = nothing_yet(self.sizes, fixed.energy, fixed.ports, self._root())
         self._descend(start, self.depth - 1, BEAM)
         self._descend(start, self.depth - 1, None)
         if any(self.space.thinned):
@@ -147,12 +147,11 @@ class Search:
         counts, member = np.unique(ceil_div(self.sizes, partial.tile), axis=0, return_inverse=True)
         member = member.ravel()
         order = np.argsort(member, kind="stable")
-        inner = volume(partial.inner)
+        inner = volume(partial.steps) / volume(counts)[member]
+        series = partial.series + series_time(self.bounds.ports, columns(partial.ports))
         # However the tiles fall, a way that uses few instances leaves this much to each of them.
         least = (inner * volume(counts)[member]).min() / volume(self.ways[level].factor)
-        floor = self._value(
-            partial.energy.min() + passing, self.waves.time(np.ones(1), least, level), partial.series.min()
-        )
+        floor = self._value(partial.energy.min() + passing, self.waves.time(np.ones(1), least, level), series.min())
         worth = np.nonzero(self._alive(floor))[0]
         if not len(worth):
             return
@@ -178,7 +177,7 @@ class Search:
                 rough = self._value(
                     partial.energy[rows, None] + passing + out.energy[group],
                     np.maximum(steps, out.time[group]),
-                    partial.series[rows, None] + out.series[group],
+                    series[rows, None] + out.series[group],
                 )
                 self.found.looked += rough.size
                 row, pick = np.nonzero(self._alive(rough) & useful[group])
@@ -206,6 +205,7 @@ class Search:
         # Instances work in lock step: whatever is below this fan-out is as busy as its busiest instance.
         count, left = ceil_div(self.sizes, rows.tile), ceil_div(self.sizes, rows.tile * factor)
         spread = self.problem.levels[level].instances_below * volume(left) / volume(count)
+        steps = np.where(factor > 1, rows.inner * left, rows.steps)
         ports = rows.ports.copy()
         ports[:, self._below(level)] *= spread[:, None]
         crossed.ports[:, self._below(level)] *= spread[:, None]
@@ -218,7 +218,15 @@ class Search:
             coming = series + self._first_wave(wave, range(level))
         value = self._value(energy, time, coming + serial + out.series)
         return replace(
-            rows, tile=rows.tile * factor, wave=wave, ports=ports, spread=spread, series=series, value=value, ways=ways
+            rows,
+            tile=rows.tile * factor,
+            steps=steps,
+            wave=wave,
+            ports=ports,
+            spread=spread,
+            series=series,
+            value=value,
+            ways=ways,
         )
 
     def _below(self, level: int) -> Bools:
@@ -237,8 +245,9 @@ class Search:
         groups, member = np.unique(self.grid.places(ceil_div(self.sizes, partial.tile)), axis=0, return_inverse=True)
         member = member.ravel()
         passing = self.passing[level].energy
-        inner = volume(partial.inner)
+        inner = volume(partial.steps) / volume(ceil_div(self.sizes, partial.tile))
         waves = self._wave_table(level)
+        series = partial.series + series_time(self.bounds.ports, columns(partial.ports))
         chosen: list[tuple[Ints, Ints]] = []
         kept: list[Partial] = []
         for number, place in enumerate(groups):
@@ -248,9 +257,9 @@ class Search:
             box = np.ix_(*(reach[i][position] for i, position in enumerate(place)))
             energy = out.energy[box]
             time = np.maximum(out.time[box], self.waves.of_box(level, box, place, waves) * inner[mine].min())
-            series = out.series[box]
+            outside_series = out.series[box]
             value = self._value(
-                energy + (partial.energy[mine].min() + passing), time, series + partial.series[mine].min()
+                energy + (partial.energy[mine].min() + passing), time, outside_series + series[mine].min()
             )
             good = np.nonzero(self._alive(value).ravel())[0]
             if beam is not None and len(good) > beam:
@@ -258,7 +267,7 @@ class Search:
             rough = self._value(
                 partial.energy[mine, None] + passing + energy.ravel()[None, good],
                 time.ravel()[None, good],
-                partial.series[mine, None] + series.ravel()[None, good],
+                series[mine, None] + outside_series.ravel()[None, good],
             )
             self.found.looked += value.size + rough.size
             row, pick = np.nonzero(self._alive(rough))
@@ -302,7 +311,9 @@ class Search:
         place = tuple(np.zeros_like(outer.T)) if out.whole else tuple(places.T)
         past = self._past(level, rows.tiles)
         busy, serial = self._port_time(ports + past.ports)
-        time = np.maximum(self.waves.of_tiles(level, volume(inner), places, self._wave_table(level)), busy)
+        time = np.maximum(
+            self.waves.of_tiles(level, volume(rows.steps) / volume(outer), places, self._wave_table(level)), busy
+        )
         wave = tile if level == self.depth - 1 else rows.wave
         value = self._value(
             energy + past.energy + out.energy[place],

@@ -27,7 +27,10 @@ class Waves:
         self._cycles_per_step = correction / space.problem.mode.rate
 
     def time(self, inner: Floats, left: Floats, level: int) -> Floats:
-        """Least time [cycles] with so many iterations inside a boundary and so many tiles left outside it."""
+        """Least time [cycles] with so many iterations in each tile inside a boundary and so many tiles outside it.
+
+        Short last tiles make iterations per tile a mean: those of the whole nest over the number of tiles.
+        """
         return np.asarray(inner * np.maximum(left / self._room[level], 1.0) * self._cycles_per_step)
 
     def table(self, factors: Ints) -> Floats | None:
@@ -64,7 +67,7 @@ class Waves:
         where: list[Ints] = []
         for i, (counts, positions, inside) in enumerate(zip(self.grid.counts, box, place, strict=True)):
             here = counts[positions].astype(np.float64)
-            looped = looped * np.ceil(counts[inside] / here)
+            looped = looped * (counts[inside] / here)
             counted = counted * here
             if table is not None:
                 together = table.shape[i] > 1
