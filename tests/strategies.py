@@ -154,13 +154,15 @@ def tiny_problems(draw: st.DrawFn) -> tuple[LoopNest, Hardware]:
     sizes = {dim: draw(st.sampled_from((2, 3, 4, 5, 6) if len(dims) < 3 else (2, 3))) for dim in dims}
     nest = LoopNest(**sizes, stride=(draw(st.integers(1, 2)), 1))
     depth = draw(st.sampled_from((2, 3) if len(dims) < 3 else (2,)))
-    fanned = draw(st.integers(-1, depth - 1))
-    levels = [draw(_tiny_levels(f"level{i}", outermost=i == 0, fanned=i == fanned)) for i in range(depth)]
+    axes = [0] * depth
+    for _ in range(draw(st.sampled_from((1, 2, 0)))):
+        axes[draw(st.integers(0, depth - 1))] += 1
+    levels = [draw(_tiny_levels(f"level{i}", outermost=i == 0, axes=axes[i])) for i in range(depth)]
     return nest, chip(*levels, datapath=one_mac(accumulator=16))
 
 
 @st.composite
-def _tiny_levels(draw: st.DrawFn, name: str, outermost: bool, fanned: bool) -> Level:
+def _tiny_levels(draw: st.DrawFn, name: str, outermost: bool, axes: int) -> Level:
     some = st.one_of(st.just(set(Operand)), st.sets(st.sampled_from(Operand)))
     kept = set(Operand) if outermost else draw(some)
     optional = set() if outermost else draw(st.one_of(st.just(set()), some)) & kept
@@ -181,14 +183,18 @@ def _tiny_levels(draw: st.DrawFn, name: str, outermost: bool, fanned: bool) -> L
         "buffering": draw(st.sampled_from(("double", "streaming", "single"))),
     }
     dims = st.one_of(st.just(set(DIMENSIONS)), st.sets(st.sampled_from(DIMENSIONS), min_size=3))
-    unrolled = draw(dims)
-    axis = Axis(
-        name="X",
-        size=draw(st.integers(2, 4)),
-        dims=tuple(d for d in DIMENSIONS if d in unrolled),
-        multicast=draw(st.booleans()),
-        reduction=draw(st.booleans()),
-    )
+    fanout = []
+    for axis in "XY"[:axes]:
+        unrolled = draw(dims)
+        fanout.append(
+            Axis(
+                name=axis,
+                size=draw(st.integers(2, 4)),
+                dims=tuple(d for d in DIMENSIONS if d in unrolled),
+                multicast=draw(st.booleans()),
+                reduction=draw(st.booleans()),
+            )
+        )
     restricted = draw(st.sampled_from(("", "", "loops", "stationary", "tile")))
     fields: dict[str, Any] = {}
     if restricted == "loops" and not outermost:
@@ -197,6 +203,6 @@ def _tiny_levels(draw: st.DrawFn, name: str, outermost: bool, fanned: bool) -> L
     elif restricted == "stationary":
         fields = {"stationary": (draw(st.sampled_from(Operand)),)}
     elif restricted == "tile" and not outermost:
-        fields = {"tile": {draw(st.sampled_from("KCPR")): draw(st.sampled_from(("full", 1, 2)))}}
+        fields = {"tile": {draw(st.sampled_from("KCPRN")): draw(st.sampled_from(("full", 1, 2)))}}
     memories = (Memory.model_validate(memory | ports),) if kept else ()
-    return Level(name=name, memories=memories, fanout=(axis,) if fanned else (), **fields)
+    return Level(name=name, memories=memories, fanout=tuple(fanout), **fields)
