@@ -14,7 +14,7 @@ from hwsim.errors import Infeasible
 from hwsim.mapper import Objective, map_layer
 from hwsim.mapping.mapping import Mapping
 from hwsim.operators.nest import LoopNest, Operand
-from hwsim.spec.hardware import AccessEnergy, Hardware, Level, Memory
+from hwsim.spec.hardware import AccessEnergy, Axis, Hardware, Level, Memory
 from hwsim.units import Bandwidth
 from tests.oracle.brute_force import enumerate_mappings
 from tests.strategies import chip, one_mac, packing, tiny_problems
@@ -117,3 +117,12 @@ def test_bypass_spares_the_ports_of_a_single_buffered_memory(
     found = map_layer(nest, hardware, 8, 8, objective=objective)
     assert found.mapping is not None
     assert (found.cycles, found.mapping.levels[1].bypass) == (cycles, (optional,))
+
+
+@pytest.mark.parametrize(("size", "cycles"), [(3, 1), (4, 1), (5, 2), (7, 2), (9, 3)])
+def test_two_axes_share_one_dimension(size: int, cycles: int) -> None:
+    """K over 2 x 2 multipliers, whether or not it fills the last of them."""
+    plane = (Axis(name="X", size=2), Axis(name="Y", size=2))
+    memory = Memory(name="DRAM", keeps=tuple(Operand))
+    hardware = chip(Level(name="only", memories=(memory,), fanout=plane))
+    assert map_layer(LoopNest(K=size), hardware, 8, 8, objective="latency").cycles == cycles
