@@ -45,6 +45,16 @@ class Unrollings:
         """Instances by dimension, all axes together: shape [ways, dims]."""
         return np.asarray(self.bounds.prod(axis=1))
 
+    @cached_property
+    def lower(self) -> Ints:
+        """Most instances by dimension that remain when one axis gives one up: shape [ways, dims]; 1 where none can.
+
+        A way is worth having only if each dimension then needs another wave: two axes that share a dimension may
+        overshoot it without either of them being too long.
+        """
+        fewer = np.where(self.bounds > 1, self.factor[:, None, :] // self.bounds * (self.bounds - 1), 0)
+        return np.asarray(np.maximum(fewer.max(axis=1, initial=0), 1))
+
     def __len__(self) -> int:
         return len(self.bounds)
 

@@ -156,7 +156,7 @@ class Search:
         if not len(worth):
             return
         # Quotients of integers below 2^53 round up exactly in floating point, several times faster than in integers.
-        factor = self.ways[level].factor[worth].astype(np.float64)
+        factor, lower = (table[worth].astype(np.float64) for table in (self.ways[level].factor, self.ways[level].lower))
         kept: list[Partial] = []
         step, width = max(1, CHUNK // factor.size), max(1, CHUNK // len(worth))
         for start in range(0, len(counts), step):
@@ -164,7 +164,8 @@ class Search:
                 break
             some = counts[start : start + step, None, :].astype(np.float64)
             left = np.ceil(some / factor)
-            useful = (factor == np.ceil(some / left)).all(axis=2) & self.grid.holds(left.astype(np.int64))
+            useful = ((factor == 1) | (np.ceil(some / lower) > left)).all(axis=2)
+            useful &= self.grid.holds(left.astype(np.int64))
             if level == 0:
                 useful &= (self.space.looped(0) | (left == 1)).all(axis=2)
             out = self._outside_of(level, left.astype(np.int64))
