@@ -25,5 +25,10 @@ def test_layers(benchmark: BenchmarkFixture, judge: Judge, chip: str, bits: int)
     proofs = [cost.certificate for cost in benchmark.pedantic(search, rounds=1)]
     proven = sum(proof.proven for proof in proofs)
     spaces, priced = sum(proof.space for proof in proofs), sum(proof.priced for proof in proofs)
-    note = f"{proven} proven, {spaces / judge.seconds:.1e} mappings/s decided, {priced / len(proofs):.0f} a layer priced"
-    judge(f"{len(nests)} distinct layers on {chip}", len(nests) / judge.seconds, "layers/s", note=note)
+    decided = f"{spaces / judge.seconds:.1e} mappings/s decided, {priced / len(proofs):.0f} a layer priced"
+    judge(
+        f"{len(nests)} distinct layers on {chip}",
+        len(nests) / judge.seconds,
+        "layers/s",
+        note=f"{proven} proven, {decided}",
+    )
