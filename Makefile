@@ -32,6 +32,7 @@ format: $(VENV)/installed-test  ## what `make check` asks of the layout of the c
 	$(BIN)/ruff format
 
 bench: $(VENV)/installed-test  ## speed and memory
+	$(PIP) --no-deps torchattacks  # what it depends on, torchvision, is never used here
 	$(BIN)/python -m pytest -q benchmarks --benchmark-only --benchmark-columns=min,median,rounds
 
 clean:  ## remove .venv and what the tools left behind

@@ -23,14 +23,15 @@ def installed(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 def test_every_module_is_installed_and_marked_as_typed(repository: Path, installed: Path) -> None:
-    modules = {path.relative_to(repository) for path in (repository / "hwsim").rglob("*.py")}
+    packages = ("empir", "hwsim")
+    modules = {path.relative_to(repository) for package in packages for path in (repository / package).rglob("*.py")}
     assert modules == {path.relative_to(installed) for path in installed.rglob("*.py")}
-    assert (installed / "hwsim" / "py.typed").exists()
+    assert all((installed / package / "py.typed").exists() for package in packages)
 
 
 def test_the_installed_command_finds_every_chip(repository: Path, installed: Path, tmp_path: Path) -> None:
     (entry_points,) = installed.glob("hwsim-*.dist-info/entry_points.txt")
-    assert "hwsim = hwsim.cli:main" in entry_points.read_text()
+    assert {"hwsim = hwsim.cli:main", "empir = empir.cli:main"} <= set(entry_points.read_text().splitlines())
     done = subprocess.run(
         [sys.executable, "-m", "hwsim", "hw", "list"],
         cwd=tmp_path,
