@@ -1,0 +1,1 @@
+"""One file a data set, with `read(split, data_dir) -> Dataset`."""
