@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validato
 
 from hwsim.errors import shown
 from hwsim.spec.consistency import Consistent, Finding, records
-from hwsim.spec.rules import Rule
+from hwsim.spec.rules import FullPrecision, Rule
 from hwsim.value import Value
 
 #: Widths that a member may have [bits].
@@ -30,6 +30,10 @@ def _supported(bits: int) -> int:
 
 Width = Annotated[int, AfterValidator(_supported), Field(json_schema_extra={"enum": list(WIDTHS)})]
 Size = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+#: average: mean of the members' probabilities; max_vote: the class that most members choose; random_switch: every
+#: inference draws one member, each as likely as any other, and its answer counts alone.
+Combiner = Literal["average", "max_vote", "random_switch"]
 
 
 class NetworkReference(Value):
@@ -87,9 +91,10 @@ class Ensemble(Consistent):
     name: Name
     network: NetworkReference
     members: Annotated[tuple[Member, ...], Field(min_length=1)]
-    """Run one after another, in this order."""
-    combiner: Literal["average", "max_vote"] = "average"
-    """average: mean of the members' probabilities; max_vote: the class that most members choose."""
+    """Run one after another, in this order, unless the combiner draws one of them."""
+    combiner: Combiner = "average"
+    """average: mean of the members' probabilities; max_vote: the class that most members choose; random_switch: one
+    member, drawn at random for every inference, answers alone."""
     quantize: Rule = "all"
     """Which layers of a member run at its bits; the others stay in full precision."""
     full_precision_bits: Width = 32
@@ -120,6 +125,14 @@ class Ensemble(Consistent):
         """Whether nothing of a member is quantised."""
         return member.weights == member.activations == self.full_precision_bits
 
+    def identity(self) -> str:
+        """Fingerprint of what decides an answer: not of names, order, the batch or where weights stay.
+
+        Measurements name the ensemble by it; see `identity`.
+        """
+        copies = [(copy.weights, copy.activations) for copy in self.members for _ in range(copy.count)]
+        return identity(self.network, copies, self.combiner, self.quantize, self.full_precision_bits)
+
     def expanded(self) -> tuple[Member, ...]:
         """One member for each copy, all with a name: fp1, fp2, w2a4-1, w2a4-2, ..."""
         names = _names((member.model_dump() for member in self.members), self.full_precision_bits)
@@ -128,6 +141,44 @@ class Ensemble(Consistent):
             for member, own in zip(self.members, names, strict=True)
             for name in own
         )
+
+
+class _Decider(Value):
+    """What decides an ensemble's answers, written in one way only."""
+
+    network: NetworkReference
+    members: tuple[tuple[int, int], ...]
+    combiner: Combiner
+    quantize: Rule
+    full_precision_bits: int
+
+
+def identity(
+    network: NetworkReference,
+    members: Iterable[tuple[int, int]],
+    combiner: Combiner,
+    quantize: Rule,
+    full_precision_bits: int,
+) -> str:
+    """Fingerprint of what decides an ensemble's answers, whatever the order in which it is written.
+
+    A combiner decides nothing over one member, nor a rule where nothing is quantised.
+
+    Args:
+        network: as written: an .onnx file goes by its path.
+        members: weight and activation bits of every copy.
+    """
+    copies = sorted(members)
+    if isinstance(quantize, FullPrecision):
+        quantize = FullPrecision(full_precision=tuple(sorted(set(quantize.full_precision))))
+    decider = _Decider(
+        network=network,
+        members=tuple(copies),
+        combiner=combiner if len(copies) > 1 else "average",
+        quantize=quantize if any(bits != (full_precision_bits,) * 2 for bits in copies) else "all",
+        full_precision_bits=full_precision_bits,
+    )
+    return decider.fingerprint()
 
 
 def _names(members: Iterable[dict[str, Any]], full: Any) -> Iterator[list[str]]:
