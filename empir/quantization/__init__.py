@@ -1,0 +1,1 @@
+"""DoReFa quantisation: of tensors, of the layers of any module, and its export to ONNX."""

@@ -1,0 +1,98 @@
+"""DoReFa quantisation of tensors: Equation 5 of EMPIR, after Zhou et al. (DoReFa-Net, arXiv:1606.06160).
+
+With n = 2^k − 1 steps, quantize_k(x) = round(n x) / n for x in [0, 1]. Rounding is half to even and passes its gradient
+on unchanged (straight through); every other operation has its own gradient. Arithmetic is in single precision at
+least, whatever the tensor's type: n x is rounded once, so that the only x in [0, 1] that lies halfway between two
+levels, 1/2, is seen as such; and the level i becomes i · fl(1/n), as ONNX's DequantizeLinear computes it, which is i/n
+but for the last bit and exactly 0 and 1 at both ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+#: Widths that are not quantised begin here [bits].
+UNQUANTIZED = 32
+
+
+class _Round(torch.autograd.Function):
+    """To the nearest of the levels 0, 1/n, ..., 1; the gradient passes as if nothing were rounded."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, steps: int) -> Tensor:
+        return torch.round(x * steps).mul_(1 / steps)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return gradient, None
+
+
+class _RoundSigned(torch.autograd.Function):
+    """Twice the level less one, i.e. (2i − n) / n, without the cancellation: the gradient is that of 2x − 1."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, steps: int) -> Tensor:
+        return torch.round(x * steps).mul_(2).sub_(steps).mul_(1 / steps)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return 2 * gradient, None
+
+
+def steps(bits: int) -> int:
+    """Steps between the 2^bits levels."""
+    return 2**bits - 1
+
+
+def quantize_unit(x: Tensor, bits: int) -> Tensor:
+    """Equation 5: `x` in [0, 1], any shape, to the nearest of 2^bits levels; 32 bits change nothing."""
+    if bits >= UNQUANTIZED:
+        return x
+    rounded: Tensor = _Round.apply(_widened(x), steps(bits))
+    return rounded.to(x.dtype)
+
+
+def quantize_weights(w: Tensor, bits: int) -> Tensor:
+    """2 quantize_k(tanh w / (2 max|tanh w|) + 1/2) − 1: odd multiples of 1/n in [−1, 1]; 32 bits change nothing.
+
+    The maximum is over the whole tensor and has a gradient, shared evenly by weights that attain it. A weight of zero
+    lies halfway between two levels: half to even makes it −1 with one bit and +1/n with more. A tensor of zeros is
+    taken as it is, as if its maximum were 1/2: its weights become that level, their gradient is not lost.
+    """
+    if bits >= UNQUANTIZED:
+        return w
+    squashed = torch.tanh(_widened(w))
+    largest = squashed.abs().amax()
+    twice = torch.where(largest > 0, 2 * largest, torch.ones_like(largest))
+    rounded: Tensor = _RoundSigned.apply(squashed / twice + 0.5, steps(bits))
+    return rounded.to(w.dtype)
+
+
+def quantize_activations(x: Tensor, bits: int) -> Tensor:
+    """`x`, any shape, clipped to [0, 1] and rounded; 32 bits neither clip nor round.
+
+    The gradient of the clipping is 1 inside and at exactly 0 and 1, as black and white pixels are, and 0 outside.
+    """
+    if bits >= UNQUANTIZED:
+        return x
+    return quantize_unit(x.clamp(0, 1), bits)
+
+
+def _widened(x: Tensor) -> Tensor:
+    """In single precision at least: 2^k − 1 levels need more than half precision has."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

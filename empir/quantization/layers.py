@@ -1,0 +1,113 @@
+"""DoReFa quantisation of any torch.nn.Module: weights as a parametrisation, activations before the layer that reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from empir.quantization.dorefa import quantize_activations, quantize_weights
+from empir.quantization.execution import execution
+from hwsim.spec.rules import Rule, quantized
+
+#: Under this name a quantised layer has its `DoReFaActivation`.
+ACTIVATION = "activation_quantizer"
+
+
+class DoReFaWeight(nn.Module):
+    """`quantize_weights` as a parametrisation."""
+
+    def __init__(self, bits: int) -> None:
+        super().__init__()
+        self.bits = bits
+
+    def forward(self, weight: Tensor) -> Tensor:
+        return quantize_weights(weight, self.bits)
+
+    def extra_repr(self) -> str:
+        return f"bits={self.bits}"
+
+
+class DoReFaActivation(nn.Module):
+    """`quantize_activations` of what a layer reads.
+
+    Args:
+        bits: of the layer's input.
+        weight_bits: of the layer's weights, which are no longer to be seen once these are frozen.
+    """
+
+    def __init__(self, bits: int, weight_bits: int) -> None:
+        super().__init__()
+        self.bits = bits
+        self.weight_bits = weight_bits
+
+    def forward(self, x: Tensor) -> Tensor:
+        return quantize_activations(x, self.bits)
+
+    def extra_repr(self) -> str:
+        return f"bits={self.bits}, weight_bits={self.weight_bits}"
+
+
+def quantize(module: nn.Module, weight_bits: int, activation_bits: int, rule: Rule, example: Tensor) -> nn.Module:
+    """Quantise the convolutions and linear layers that a rule picks, in place; returns the module.
+
+    Biases, norms and all else stay in full precision. A layer that runs more than once is quantised if the rule picks
+    every run.
+
+    Args:
+        module: any network; nothing in it may be quantised yet.
+        weight_bits, activation_bits: 1 to 16, or 32 for full precision.
+        rule: as in an ensemble's spec; a layer's name is its path in the module.
+        example: one input, batch in front, which is run once to see the layers in order of execution.
+
+    Raises:
+        SpecError: the rule names layers that are not there, or picks a product of matrices or a convolution that no
+            layer of its own computes.
+    """
+    calls = execution(module, example)
+    picked = quantized(rule, [(call.name, call.kind) for call in calls])
+    spared = {call.name for call, chosen in zip(calls, picked, strict=True) if not chosen}
+    for layer in dict.fromkeys(call.layer for call in calls if call.name not in spared):
+        parametrize.register_parametrization(layer, "weight", DoReFaWeight(weight_bits))
+        layer.add_module(ACTIVATION, DoReFaActivation(activation_bits, weight_bits))
+        layer.register_forward_pre_hook(_quantize_input, with_kwargs=True)
+    return module
+
+
+def _quantize_input(layer: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    quantizer = getattr(layer, ACTIVATION)
+    if args:
+        return (quantizer(args[0]), *args[1:]), kwargs
+    return args, {**kwargs, "input": quantizer(kwargs["input"])}
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """A copy for inference and attacks: ordinary layers whose weights are the quantised ones, computed once.
+
+    The copy is in evaluation mode, and none of its parameters has a gradient. What it returns is bit for bit what
+    `module` returns in evaluation mode. Layers keep their `activation_quantizer`.
+    """
+    frozen = deepcopy(module).eval().requires_grad_(False)
+    for layer in [layer for layer in frozen.modules() if parametrize.is_parametrized(layer)]:
+        # remove_parametrizations would strip the class of the layer, which the copy shares with the original.
+        values = {name: getattr(layer, name) for name in layer.parametrizations}
+        layer.__class__ = parametrize.type_before_parametrizations(layer)
+        del layer.parametrizations
+        for name, value in values.items():
+            layer.register_parameter(name, nn.Parameter(value, requires_grad=False))
+    return frozen
+
+
+def quantized_layers(module: nn.Module) -> tuple[tuple[str, int, int], ...]:
+    """Name, weight bits and activation bits of each quantised layer, in order of registration, frozen or not."""
+    return tuple((name, quantizer.weight_bits, quantizer.bits) for name, _, quantizer in _quantized(module))
+
+
+def _quantized(module: nn.Module) -> Iterator[tuple[str, nn.Module, DoReFaActivation]]:
+    for name, layer in module.named_modules():
+        quantizer = getattr(layer, ACTIVATION, None)
+        if isinstance(quantizer, DoReFaActivation):
+            yield name, layer, quantizer
