@@ -7,6 +7,7 @@ from collections import OrderedDict
 from torch import nn
 
 from empir.networks.initialization import initialize
+from empir.networks.padding import same_conv
 
 __all__ = ["mnistconv"]
 
@@ -20,7 +21,7 @@ class MNISTconv(nn.Sequential):
     def __init__(self) -> None:
         super().__init__(
             OrderedDict(
-                conv1=nn.Conv2d(1, 64, 8, stride=2, padding=3, bias=False),  # 3 all around is TensorFlow's SAME here
+                **same_conv(1, 28, (1, 64), 8, stride=2),
                 relu1=nn.ReLU(),
                 conv2=nn.Conv2d(64, 128, 6, stride=2, bias=False),
                 relu2=nn.ReLU(),
