@@ -34,7 +34,9 @@ def load(name: str, split: Split, data_dir: Path | str | None = None) -> Dataset
         raise SpecError([Fault(f"unknown data set {shown(name)}{hint}; there are {', '.join(DATASETS)}")])
     if split not in get_args(Split):
         raise SpecError([Fault(f"{name} has the splits {' and '.join(get_args(Split))}, not {shown(split)}")])
-    dataset: Dataset = import_module(f"{readers.__name__}.{name}").read(
-        split, None if data_dir is None else Path(data_dir)
-    )
+    reader = import_module(f"{readers.__name__}.{name}")
+    try:
+        dataset: Dataset = reader.read(split, None if data_dir is None else Path(data_dir))
+    except OSError as error:
+        raise SpecError([Fault(f"{name} cannot be read: {error.strerror}", error.filename)]) from None
     return dataset
