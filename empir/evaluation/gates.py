@@ -1,0 +1,150 @@
+"""Sanity gates: what must hold of a robustness that is real, and what it means where it does not.
+
+The checks are those of Athalye et al. ("Obfuscated gradients give a false sense of security", ICML 2018) and Carlini et
+al. ("On evaluating adversarial robustness", 2019): attacks without bounds must succeed always, stronger ones at least
+as often, those that see the gradient more often than those that do not; and there must be a gradient to see.
+Every gate is a pure function of what was measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from empir.evaluation.accounting import Chances, accuracy, interval
+from hwsim.value import Value
+
+#: Most samples without any gradient under the surrogate that has one most often.
+MOST_WITHOUT_GRADIENT = 0.01
+
+#: Most of a quantised layer's inputs that the clip to [0, 1] may hold at 0 or above 1.
+MOST_AT_ZERO, MOST_AT_ONE = 0.95, 0.5
+
+#: Least share of clean images on which the best surrogate answers as the ensemble does.
+LEAST_AGREEMENT = 0.98
+
+
+class Gate(Value):
+    """One check."""
+
+    name: str
+    passed: bool
+    found: str
+    """What was measured, in words."""
+    meaning: str
+    """What to conclude where it fails."""
+    values: dict[str, float]
+
+
+def unbounded(chances: Chances) -> Gate:
+    """Gradient attacks that may change every pixel to anything fool every sample.
+
+    Args:
+        chances: chance of a right answer after them [samples].
+    """
+    left = accuracy(chances)
+    return Gate(
+        name="unbounded epsilon reaches 0 %",
+        passed=left == 0,
+        found=f"{left:.1%} of {chances.size} samples stand at epsilon = 1",
+        meaning="the gradient attacks fail even where success is certain, so what stands at a small epsilon proves "
+        "nothing",
+        values={"accuracy": left},
+    )
+
+
+def falling(what: str, after: Mapping[float, Chances]) -> Gate:
+    """Accuracy never rises with epsilon, or with iterations, by more than its interval allows.
+
+    Args:
+        what: is varied.
+        after: its values, rising, with the chances of a right answer of the same samples.
+    """
+    steps = {value: accuracy(chances) for value, chances in after.items()}
+    rises = [
+        f"{steps[low]:.1%} at {low:.3g}, but {steps[high]:.1%} at {high:.3g}"
+        for number, low in enumerate(steps)
+        for high in list(steps)[number + 1 :]
+        if steps[high] > interval(after[low])[1]
+    ]
+    course = ", ".join(f"{share:.1%} at {value:.3g}" for value, share in steps.items())
+    return Gate(
+        name=f"accuracy never rises with {what}",
+        passed=not rises,
+        found="; ".join(rises) or course,
+        meaning=f"more {what} makes the attack worse, so it is led astray and what it leaves standing proves nothing",
+        values={f"{value:.6g}": share for value, share in steps.items()},
+    )
+
+
+def black_box(white: Chances, both: Chances) -> Gate:
+    """Square, which sees scores alone, fools few of those whom no gradient attack has fooled.
+
+    Args:
+        white: chance of a right answer after all gradient attacks [samples].
+        both: after Square on top of them.
+    """
+    before, after = accuracy(white), accuracy(both)
+    return Gate(
+        name="Square never beats white-box",
+        passed=after >= interval(white)[0],
+        found=f"{before:.1%} stand after the gradient attacks, {after:.1%} after Square too",
+        meaning="an attack that sees no gradient finds what the gradient attacks miss: the gradients mislead",
+        values={"white_box": before, "with_square": after},
+    )
+
+
+def gradients(without: Mapping[str, float]) -> Gate:
+    """There is an input gradient to follow.
+
+    Args:
+        without: share of samples whose input gradient is zero in every pixel, by surrogate.
+    """
+    best = min(without, key=lambda name: without[name])
+    blind = ", ".join(f"{name} {share:.1%}" for name, share in without.items())
+    return Gate(
+        name="gradients do not vanish",
+        passed=without[best] <= MOST_WITHOUT_GRADIENT,
+        found=f"samples whose gradient is exactly zero: {blind}",
+        meaning="no surrogate gives every sample a gradient, so attacks that follow it stand still, and that is all",
+        values=dict(without),
+    )
+
+
+def saturation(at_zero: Mapping[str, float], at_one: Mapping[str, float]) -> Gate:
+    """The clip of quantised activations leaves enough of them between 0 and 1 for a gradient to pass.
+
+    Args:
+        at_zero, at_one: share of inputs at 0 or less, and at 1 or more, by quantised layer behind the first.
+    """
+    dead = [name for name in at_zero if at_zero[name] > MOST_AT_ZERO or at_one[name] > MOST_AT_ONE]
+    shown = dead or list(at_zero)
+    shares = ", ".join(f"{name} {at_zero[name]:.0%} at 0 and {at_one[name]:.0%} at 1" for name in shown)
+    return Gate(
+        name="activations are not saturated",
+        passed=not dead,
+        found=shares or "no layer quantises its activations",
+        meaning="the clip to [0, 1] cuts most paths of the gradient: small gradients there are no sign of robustness",
+        values={f"{name} at 0": share for name, share in at_zero.items()}
+        | {f"{name} at 1": share for name, share in at_one.items()},
+    )
+
+
+def decisions(agreement: Mapping[str, float]) -> Gate:
+    """What is differentiated decides as the ensemble does.
+
+    Args:
+        agreement: share of clean images where a surrogate's argmax is the ensemble's decision, by surrogate.
+    """
+    best = max(agreement, key=lambda name: agreement[name])
+    return Gate(
+        name="surrogate's argmax is the decision",
+        passed=agreement[best] >= LEAST_AGREEMENT,
+        found=", ".join(f"{name} {share:.1%}" for name, share in agreement.items()),
+        meaning="no surrogate answers as the ensemble does, so what fools them need not fool it",
+        values=dict(agreement),
+    )
+
+
+def failed(gates: Sequence[Gate]) -> tuple[Gate, ...]:
+    """Those that did not hold."""
+    return tuple(gate for gate in gates if not gate.passed)
