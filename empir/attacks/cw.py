@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Annotated, ClassVar
 
 import torch
@@ -34,9 +35,11 @@ class CW(Attack):
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """See `Attack`; nothing is drawn at random."""
-        from foolbox import PyTorchModel
-        from foolbox.attacks import L2CarliniWagnerAttack
-        from foolbox.criteria import Misclassification
+        with warnings.catch_warnings():  # foolbox imports from a place that SciPy is about to close
+            warnings.filterwarnings("ignore", "Please import `gaussian_filter`", DeprecationWarning)
+            from foolbox.attacks.carlini_wagner import L2CarliniWagnerAttack
+            from foolbox.criteria import Misclassification
+            from foolbox.models.pytorch import PyTorchModel
 
         attack = L2CarliniWagnerAttack(
             binary_search_steps=self.search_steps,

@@ -74,15 +74,9 @@ class Attack(Value, ABC):
             Like images; NaN, or the original, where nothing was found.
         """
 
-    def within(self, images: Tensor, originals: Tensor) -> Tensor:
-        """Images brought back to the distance that is allowed from their originals."""
-        if self.epsilon is None:
-            return images
-        change = images - originals
-        if self.norm == "l2":
-            norms = change.flatten(1).norm(dim=1).clamp_min(torch.finfo(change.dtype).tiny)
-            return originals + change * per_image((self.epsilon / norms).clamp_max(1), change)
-        return originals + change.clamp(-self.epsilon, self.epsilon)
+    def radius(self, images: Tensor) -> float | None:
+        """Most distance from the originals in `norm`: of pixels' values, or for l0 the number of values that differ."""
+        return self.epsilon
 
 
 def run(
@@ -161,8 +155,9 @@ class ClassLogits(nn.Module):
             decided = decide(images)[:, None]
             others = logits.scatter(1, decided, -torch.inf).amax(1, keepdim=True)
             above = torch.nextafter(others, others.new_tensor(torch.inf))
-            lift = (above - logits.gather(1, decided)).clamp_min(0)
-        return logits.scatter_add(1, decided, lift)
+        own = logits.gather(1, decided)
+        lifted = torch.maximum(own.detach(), above) + (own - own.detach())
+        return logits.scatter(1, decided, lifted)
 
 
 def decisions(model: nn.Module, images: Tensor) -> Tensor:
@@ -226,8 +221,21 @@ def _at_rest(model: nn.Module) -> Iterator[None]:
 def _bounded(attack: Attack, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
     found = attack.perturb(model, images, labels, generator).detach()
     lost = ~found.flatten(1).isfinite().all(1)
-    found = torch.where(per_image(lost, found), images, found)
-    return attack.within(found, images).clamp(0, 1)
+    found = torch.where(per_image(lost, found), images, found).clamp(0, 1)
+    radius = attack.radius(images)
+    if radius is None:
+        return found
+    change = found - images
+    if attack.norm == "linf":
+        change = change.clamp(-radius, radius)
+    elif attack.norm == "l2":
+        norms = change.flatten(1).norm(dim=1).clamp_min(torch.finfo(change.dtype).tiny)
+        change = change * per_image((radius / norms).clamp_max(1), change)
+    else:
+        flat = change.flatten(1)
+        largest = flat.abs().topk(min(int(radius), flat.shape[1]), dim=1).indices
+        change = torch.zeros_like(flat).scatter(1, largest, flat.gather(1, largest)).view_as(change)
+    return (images + change).clamp(0, 1)
 
 
 def _check(images: Tensor, labels: Tensor) -> None:
