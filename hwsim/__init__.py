@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     from hwsim.spec.ensemble import Ensemble as Ensemble, Member as Member
     from hwsim.spec.hardware import Hardware as Hardware
     from hwsim.spec.load import load_ensemble as load_ensemble, load_hardware as load_hardware
+    from hwsim.spec.measurement import (
+        Measurement as Measurement,
+        append_measurements as append_measurements,
+        read_measurements as read_measurements,
+    )
     from hwsim.spec.network import Network as Network
 
 __version__ = "0.1.0"
@@ -58,6 +63,7 @@ _HOME = {
     "Loop": "hwsim.mapping.mapping",
     "LoopNest": "hwsim.operators.nest",
     "Mapping": "hwsim.mapping.mapping",
+    "Measurement": "hwsim.spec.measurement",
     "Member": "hwsim.spec.ensemble",
     "NestArrays": "hwsim.cost.traffic",
     "Network": "hwsim.spec.network",
@@ -69,6 +75,7 @@ _HOME = {
     "SpecError": "hwsim.errors",
     "access_energy": "hwsim.cost.energy",
     "accesses": "hwsim.cost.access",
+    "append_measurements": "hwsim.spec.measurement",
     "conv": "hwsim.operators.shapes",
     "cycles": "hwsim.cost.cycles",
     "equation6": "hwsim.ensemble.equation6",
@@ -84,6 +91,7 @@ _HOME = {
     "occupancy": "hwsim.cost.capacity",
     "price": "hwsim.cost.layer",
     "problem": "hwsim.cost.problem",
+    "read_measurements": "hwsim.spec.measurement",
     "to_frame": "hwsim.report.files",
 }
 

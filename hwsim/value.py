@@ -36,7 +36,7 @@ class Value(BaseModel):
 
         pydantic's own copy skips validation and would carry the old fingerprint along.
         """
-        kept = {name: getattr(self, name) for name in self.model_fields_set}
+        kept = {type(self).model_fields[name].alias or name: getattr(self, name) for name in self.model_fields_set}
         return type(self).model_validate({**kept, **(update or {})})
 
     @classmethod

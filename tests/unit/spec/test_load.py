@@ -117,7 +117,7 @@ ENSEMBLE_FAULTS = [
     ("{weights: 2, activations: 4", "«{weights: 2, «activation: 4", [
         "members[1].activations: is missing: width of what the quantised layers read [bits]",
         "members[1].activation: unknown key (did you mean activations?)"]),
-    ("members:", "combiner: «max\nmembers:", ["combiner: must be average or max_vote, not 'max'"]),
+    ("members:", "combiner: «max\nmembers:", ["combiner: must be average, max_vote or random_switch, not 'max'"]),
     ("members:", "quantize: «conv\nmembers:", [
         "quantize: must be all, convs, except_first_and_last or a mapping with the key full_precision, not 'conv' "
         "(did you mean convs?)"]),
