@@ -35,8 +35,5 @@ def load(name: str, split: Split, data_dir: Path | str | None = None) -> Dataset
     if split not in get_args(Split):
         raise SpecError([Fault(f"{name} has the splits {' and '.join(get_args(Split))}, not {shown(split)}")])
     reader = import_module(f"{readers.__name__}.{name}")
-    try:
-        dataset: Dataset = reader.read(split, None if data_dir is None else Path(data_dir))
-    except OSError as error:
-        raise SpecError([Fault(f"{name} cannot be read: {error.strerror}", error.filename)]) from None
+    dataset: Dataset = reader.read(split, None if data_dir is None else Path(data_dir))
     return dataset

@@ -83,7 +83,7 @@ def parse(content: bytes) -> np.ndarray:
     Raises:
         ValueError: it is something else.
     """
-    if content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
+    if len(content) < 4 or content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
         raise ValueError("not an idx file of unsigned bytes")
     shape = tuple(np.frombuffer(content, ">i4", count=content[3], offset=4).tolist())
     begin = 4 + 4 * len(shape)
