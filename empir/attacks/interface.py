@@ -1,9 +1,8 @@
 """What every attack is, and the one place where its bounds are checked.
 
-A model is an nn.Module from images in [0, 1] to logits [batch, at least classes]. It may have two more attributes:
-`classes`, the number of leading logits that are classes (a surrogate can have more, whose only use is to make its
-cross-entropy right), and `decide`, the answer [batch] that is to be made wrong where that is not simply the greatest
-logit: an ensemble's vote, attacked through the gradient of a surrogate.
+A model is an nn.Module from images in [0, 1] to logits [batch, classes]. A surrogate may return more logits than there
+are classes, whose only use is to make its cross-entropy right; then its method `class_logits` returns those of the
+classes. Attacks on the cross-entropy take the model as it is, attacks that compare logits take `ClassLogits(model)`.
 """
 
 from __future__ import annotations
@@ -119,40 +118,26 @@ def run(
     return found
 
 
-class Judged(nn.Module):
-    """A surrogate that gives the gradient, beside the decision that it is to change."""
-
-    def __init__(self, model: nn.Module, decide: Decide) -> None:
-        super().__init__()
-        self.model, self.decide = model, decide
-        if hasattr(model, "classes"):
-            self.classes = model.classes
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits of the surrogate, slack classes included."""
-        return self.model(images)
-
-
 class ClassLogits(nn.Module):
     """What attacks that compare logits must see: the classes alone, the greatest being the decision.
 
-    Where the decision is another's, the logit of its class is lifted just above the others by a constant. Gradients are
-    those of the surrogate, and an attack neither stops at an image that fools the surrogate alone nor misses one that
-    fools the decision alone.
+    Where the decision is not the model's own, the logit of its class is lifted just above the others by a constant.
+    Gradients are still those of the model, but an attack neither stops at an image that fools only the model, nor
+    passes over one that fools only the decision.
     """
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
-        self.model = model
+        self.model = model.model if isinstance(model, Judged) else model
+        self.decide: Decide | None = model.decide if isinstance(model, Judged) else None
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [batch, classes]."""
-        logits = self.model(images)[:, : getattr(self.model, "classes", None)]
-        decide = getattr(self.model, "decide", None)
-        if decide is None:
+        logits: Tensor = getattr(self.model, "class_logits", self.model)(images)
+        if self.decide is None:
             return logits
         with torch.no_grad():
-            decided = decide(images)[:, None]
+            decided = self.decide(images)[:, None]
             others = logits.scatter(1, decided, -torch.inf).amax(1, keepdim=True)
             above = torch.nextafter(others, others.new_tensor(torch.inf))
         own = logits.gather(1, decided)
@@ -160,11 +145,23 @@ class ClassLogits(nn.Module):
         return logits.scatter(1, decided, lifted)
 
 
+class Judged(nn.Module):
+    """A surrogate that gives the gradient, beside the decision that is to be changed."""
+
+    def __init__(self, model: nn.Module, decide: Decide) -> None:
+        super().__init__()
+        self.model, self.decide = model, decide
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the surrogate, those that are no class included."""
+        logits: Tensor = self.model(images)
+        return logits
+
+
 def decisions(model: nn.Module, images: Tensor) -> Tensor:
     """Class decided for each image, int64 [batch]."""
     with torch.no_grad():
-        decide = getattr(model, "decide", None)
-        return decide(images) if decide is not None else ClassLogits(model)(images).argmax(1)
+        return model.decide(images) if isinstance(model, Judged) else ClassLogits(model)(images).argmax(1)
 
 
 def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
@@ -190,7 +187,8 @@ def fenced(generator: torch.Generator) -> Iterator[None]:
     """Whatever draws from the global random numbers of torch, NumPy or Python draws seeded ones and leaves no trace."""
     kept = random.getstate(), np.random.get_state()
     seed = seed_from(generator)
-    with torch.random.fork_rng():
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()
+    with torch.random.fork_rng(devices):
         try:
             torch.manual_seed(seed)
             np.random.seed(seed)

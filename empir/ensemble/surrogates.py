@@ -57,19 +57,28 @@ class Surrogate(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [batch, classes or more] of images in [0, 1]."""
+        return self.rule(*self._weighted(images), self.temperature)
+
+    def class_logits(self, images: Tensor) -> Tensor:
+        """The logits without slack [batch, classes], for what compares logits."""
+        logits, weights = self._weighted(images)
+        return self.rule(logits, weights, self.temperature)[:, : logits.shape[-1]]
+
+    def _weighted(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of those that take part [members, batch, classes], and their weights [members, batch or 1, 1]."""
         logits = self.ensemble.logits(images, self.only)
         if self.voters:
             weights = _voters(logits.detach(), self.ensemble.scores(logits.detach(), images))
         else:
             weights = logits.new_full((len(logits), 1, 1), 1 / len(logits))
-        return self.rule(logits, weights, self.temperature)
+        return logits, weights
 
     @torch.no_grad()
     def agrees(self, images: Tensor) -> Tensor:
         """Whether the argmax over the classes is the ensemble's decision [batch]."""
         logits = self.ensemble.logits(images)
         decision = self.ensemble.scores(logits, images).argmax(-1)
-        return self.forward(images)[:, : logits.shape[-1]].argmax(-1) == decision
+        return self.class_logits(images).argmax(-1) == decision
 
 
 Rule = Callable[[Tensor, Tensor, float], Tensor]
