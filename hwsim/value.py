@@ -23,9 +23,7 @@ class Value(BaseModel):
 
     @cached_property
     def _digest(self) -> str:
-        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
-        content = json.dumps(json.loads(content, parse_int=float))  # 32 and 32.0 are equal
-        return hashlib.sha256(f"{type(self).__name__} {content}".encode()).hexdigest()[:16]
+        return digest(type(self).__name__, self.model_dump(mode="json"))
 
     def __hash__(self) -> int:
         """The fingerprint, so that a dictionary inside a value does not stop it from being a key."""
@@ -46,6 +44,12 @@ class Value(BaseModel):
         for name, text in _texts(cls):
             schema.get("properties", {}).get(name, {}).setdefault("description", text)
         return schema
+
+
+def digest(kind: str, content: Any) -> str:
+    """16 hexadecimal digits of the SHA-256 of plain content, whatever the order of its keys."""
+    written = json.dumps(json.loads(json.dumps(content, sort_keys=True), parse_int=float))  # 32 and 32.0 are equal
+    return hashlib.sha256(f"{kind} {written}".encode()).hexdigest()[:16]
 
 
 def _texts(model: type[Value]) -> Iterator[tuple[str, str]]:

@@ -176,7 +176,8 @@ def _require_layer(ensemble: Ensemble, layer: str) -> None:
 
     reference = ensemble.network
     network = resolve(reference.name, ensemble.batch, reference.parameters, reference.input_shape)
-    combiner = ["combiner"] if len(ensemble.expanded()) > 1 else []
+    combined = len(ensemble.expanded()) > 1 and ensemble.combiner != "random_switch"
+    combiner = ["combiner"] if combined else []
     _known([*(known.name for known in network.layers), *combiner], layer)
 
 

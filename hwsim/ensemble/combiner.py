@@ -9,24 +9,23 @@ Operations for each sample, n results (classes) from each of M members:
             + n - 1        the class with most votes
 
 The members' results are read from the outermost memory, where each member left them in full precision; n means or one
-class are written there. A single member needs no combiner.
+class are written there. A single member needs no combiner, nor does one that is drawn to answer alone (random_switch).
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 from hwsim.cost.layer import LayerCost
 from hwsim.cost.streamed import Stream, streamed
 from hwsim.operators import Softmax
+from hwsim.spec.ensemble import Combiner
 from hwsim.spec.hardware import Hardware
 from hwsim.spec.network import Network
-
-Combiner = Literal["average", "max_vote"]
 
 
 def operations(kind: Combiner, members: int, results: int, ends_with_softmax: bool) -> int:
     """Vector operations for one sample."""
+    if kind == "random_switch":
+        return 0
     if kind == "max_vote":
         return members * results + results - 1
     softmax = 0 if ends_with_softmax else Softmax(1, results).operations
@@ -41,7 +40,7 @@ def combine(kind: Combiner, members: int, network: Network, hardware: Hardware, 
         network: what each member runs.
         bits: width of the results [bits].
     """
-    if members < 2:
+    if members < 2 or kind == "random_switch":
         return None
     batch, results = network.batch, network.output_elements // network.batch
     cost = streamed(

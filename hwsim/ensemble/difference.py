@@ -7,7 +7,8 @@ of m_ic, over the same causes c. Then
     sum_i T_i / T  -  sum_i a_i  =  sum_c  sum_i (m_ic - a_i b_c) / T
 
 exactly: each cause adds what it costs the members beyond its share in the baseline, scaled as the equation scales the
-whole. A part that shrinks as the equation says cancels out.
+whole. A part that shrinks as the equation says cancels out. Where one of K members is drawn to run alone, T_i and a_i
+count by 1/K.
 """
 
 from __future__ import annotations

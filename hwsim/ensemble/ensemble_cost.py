@@ -6,11 +6,21 @@ member, from one member to the next, and from the last member back to the first.
 
 Every member reads the shared input anew, as a network alone would, but it is stored only once, at the widest width that
 any member needs, until the last member has read it. The results of earlier members wait beside the working set.
+
+With the combiner random_switch every inference draws one of the K members, independently and each as likely as any
+other, and the whole batch runs on it alone. What is given is then expected of one inference: the mean of the members'
+cycles, energy and traffic, and
+
+    mode changes = 1/K^2  sum_j sum_i  [the last mode of j is not the first mode of i]
+
+for the change from the member drawn before, j, to the one drawn now, i. Nothing is combined and nothing waits, but all
+members are stored, and the memory must hold the largest working set.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 from hwsim.cost.energy import static_power
 from hwsim.cost.layer import LayerCost
@@ -48,7 +58,7 @@ class Overhead:
 
 @dataclass(frozen=True)
 class EnsembleCost:
-    """Cost of one inference of one batch by all members.
+    """Cost of one inference of one batch by all members, or expected cost where one of them is drawn.
 
     Args:
         ensemble: what was mapped.
@@ -59,8 +69,8 @@ class EnsembleCost:
         budget: overhead that is allowed.
         baseline: one full-precision network.
         members: in order of execution.
-        combiner: None for a single member.
-        switches: mode changes between members, the one back to the first included.
+        combiner: None for a single member and where one is drawn.
+        switches: mode changes between members, the one back to the first included; expected where one is drawn.
         switch_cycles: time of these [cycles]; switch_joules: leakage in that time [J].
         working_set_bytes: peak of live activations [B].
         equation6: what the paper's equation predicts.
@@ -76,7 +86,7 @@ class EnsembleCost:
     baseline: NetworkCost
     members: tuple[NetworkCost, ...]
     combiner: LayerCost | None
-    switches: int
+    switches: float
     switch_cycles: float
     switch_joules: float
     working_set_bytes: float
@@ -85,10 +95,15 @@ class EnsembleCost:
     storage_causes: dict[str, float]
 
     @property
+    def one_in(self) -> int:
+        """A member runs in one of so many inferences: in every one, unless it has to be drawn."""
+        return _one_in(self.ensemble)
+
+    @property
     def cycles(self) -> float:
-        """Of all members, mode switches between them and the combiner [cycles]."""
+        """Of the members, mode switches between them and the combiner [cycles]."""
         combiner = self.combiner.cycles if self.combiner else 0.0
-        return sum(member.cycles for member in self.members) + self.switch_cycles + combiner
+        return sum(member.cycles for member in self.members) / self.one_in + self.switch_cycles + combiner
 
     @property
     def seconds(self) -> float:
@@ -99,12 +114,18 @@ class EnsembleCost:
     def energy_joules(self) -> float:
         """[J]."""
         combiner = self.combiner.energy_joules if self.combiner else 0.0
-        return sum(member.energy_joules for member in self.members) + self.switch_joules + combiner
+        return sum(member.energy_joules for member in self.members) / self.one_in + self.switch_joules + combiner
 
     @property
     def dram_bytes(self) -> float:
         """Moved across the outermost memory's port, both ways [B]."""
-        return sum(member.dram_bytes for member in self.members) + (self.combiner.dram_bytes if self.combiner else 0.0)
+        combiner = self.combiner.dram_bytes if self.combiner else 0.0
+        return sum(member.dram_bytes for member in self.members) / self.one_in + combiner
+
+    @property
+    def mode_switches(self) -> float:
+        """Mode changes inside members and between them."""
+        return sum(member.switches for member in self.members) / self.one_in + self.switches
 
     @property
     def storage_bytes(self) -> float:
@@ -161,7 +182,9 @@ def map_ensemble(
     copies = ensemble.expanded()
     alone = precisions(network, full, full, "all", full)
     bits = [precisions(network, copy.weights, copy.activations, ensemble.quantize, full) for copy in copies]
-    predicted = equation6(network, hardware.datapath, bits)
+    one_in = _one_in(ensemble)
+    drawn = ensemble.combiner == "random_switch"
+    predicted = equation6(network, hardware.datapath, bits, drawn=drawn)
 
     # The baseline is not asked to keep its weights where it cannot: narrower members may fit where it does not.
     policy: Weights = "streamed" if ensemble.weights == "streamed" else "auto"
@@ -170,16 +193,17 @@ def map_ensemble(
     found, solved, stay = solve_all([(network, own) for own in bits], hardware, ensemble.weights, *search, solved)
     baseline = assemble("baseline", network, hardware, alone, one, solved, stays)
     shared = {source.name: max(own.tensors[source.name] for own in bits) for source in network.inputs}
-    held = [shared] * (len(copies) - 1) + [{}]  # the last member may let go of the input as soon as it has read it
+    # The last member may let go of the input as soon as it has read it; so may one that runs alone.
+    held = [{} if drawn else shared] * (len(copies) - 1) + [{}]
     members = tuple(
         assemble(copy.name or copy.precision, network, hardware, own, named, solved, stay, later)
         for copy, own, named, later in zip(copies, bits, found, held, strict=True)
     )
     combiner = combine(ensemble.combiner, len(members), network, hardware, full)
-    following = zip(members, (*members[1:], members[0]), strict=True)
-    switches = sum(member.modes[-1:] != after.modes[:1] for member, after in following)
+    following = product(members, repeat=2) if drawn else zip(members, (*members[1:], members[0]), strict=True)
+    switches = sum(member.modes[-1:] != after.modes[:1] for member, after in following) / one_in**2
     switch_cycles = switches * hardware.datapath.reconfiguration
-    waiting = network.output_elements * full / 8
+    waiting = 0.0 if drawn else network.output_elements * full / 8
     return EnsembleCost(
         ensemble=ensemble,
         hardware=hardware,
@@ -195,7 +219,7 @@ def map_ensemble(
         switch_joules=static_power(hardware) * switch_cycles / hardware.clock,
         working_set_bytes=max(member.working_set_bytes + i * waiting for i, member in enumerate(members)),
         equation6=predicted,
-        time_causes=_time_causes(hardware, predicted, baseline, members, switch_cycles, combiner, full),
+        time_causes=_time_causes(hardware, predicted, baseline, members, one_in, switch_cycles, combiner, full),
         storage_causes=causes.difference(
             causes.STORAGE,
             causes.network_storage(baseline, full),
@@ -205,23 +229,28 @@ def map_ensemble(
     )
 
 
+def _one_in(ensemble: Ensemble) -> int:
+    return len(ensemble.expanded()) if ensemble.combiner == "random_switch" else 1
+
+
 def _time_causes(
     hardware: Hardware,
     predicted: Equation6,
     baseline: NetworkCost,
     members: tuple[NetworkCost, ...],
+    one_in: int,
     switch_cycles: float,
     combiner: LayerCost | None,
     full: int,
 ) -> dict[str, float]:
     rate = hardware.datapaths * float(hardware.datapath.throughput(full, full))
+    spent = [
+        causes.network_time(member, rate / share.time) for member, share in zip(members, predicted.shares, strict=True)
+    ]
     return causes.difference(
         causes.TIME,
         causes.network_time(baseline, rate),
-        [
-            causes.network_time(member, rate / share.time)
-            for member, share in zip(members, predicted.shares, strict=True)
-        ],
-        [share.time for share in predicted.shares],
+        [{cause: cycles / one_in for cause, cycles in parts.items()} for parts in spent],
+        [share.time / one_in for share in predicted.shares],
         {causes.SWITCHES: switch_cycles, causes.COMBINER: combiner.cycles if combiner else 0.0},
     )

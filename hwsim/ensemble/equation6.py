@@ -6,6 +6,9 @@
 M counts the full-precision members and k_i is the width of member i's weights. Both are multiples of one full-precision
 network. The paper applies them to the network as a whole; counted layer by layer, the layers that a member keeps in
 full precision enter at full price, and so do biases and normalisation parameters.
+
+The paper's members all run. Where one of them is drawn to run alone (random_switch), the time expected by the same
+terms is their mean, and the storage stays their sum.
 """
 
 from __future__ import annotations
@@ -69,8 +72,13 @@ def stored(weight_bits: ArrayLike, full: int) -> NDArray[Any]:
     return np.asarray((np.asarray(weight_bits) / full).sum(axis=-1))
 
 
-def equation6(network: Network, datapath: DatapathStyle, members: Sequence[Precisions]) -> Equation6:
+def equation6(
+    network: Network, datapath: DatapathStyle, members: Sequence[Precisions], *, drawn: bool = False
+) -> Equation6:
     """Apply the equation to the members of an ensemble of one network.
+
+    Args:
+        drawn: one member runs, each as likely as any other, instead of all of them.
 
     Raises:
         Infeasible: the datapath has no mode for some layer.
@@ -80,6 +88,7 @@ def equation6(network: Network, datapath: DatapathStyle, members: Sequence[Preci
         Multiples(float(slowdown(datapath, bits.weight_bits, bits.activation_bits, full)), bits.weight_bits / full)
         for bits in members
     )
+    one_in = len(members) if drawn else 1
     one = network.parameters.total * full
     macs = np.array([layer.macs for layer in network.mac_layers])
     widths = np.array(
@@ -89,13 +98,13 @@ def equation6(network: Network, datapath: DatapathStyle, members: Sequence[Preci
         ]
     )
     slow = slowdown(datapath, widths[..., 0], widths[..., 1], full)
+    weight_bits, activation_bits = zip(*((bits.weight_bits, bits.activation_bits) for bits in members), strict=True)
     return Equation6(
         sums=Multiples(
-            float(time(datapath, [b.weight_bits for b in members], [b.activation_bits for b in members], full)),
-            float(stored([b.weight_bits for b in members], full)),
+            float(time(datapath, weight_bits, activation_bits, full)) / one_in, float(stored(weight_bits, full))
         ),
         layerwise=Multiples(
-            float((slow * macs).sum() / macs.sum()),
+            float((slow * macs).sum() / macs.sum()) / one_in,
             sum(storage(network, bits).total for bits in members) / one if one else float(len(members)),
         ),
         shares=shares,

@@ -32,6 +32,7 @@ def print_ensemble(console: Console, record: Record) -> None:
         totals_table(record),
         comparison_table(record),
         explanation(record),
+        *([draw(record)] if record["combining"] == "random_switch" else []),
         verdict(record),
     )
 
@@ -100,7 +101,8 @@ def totals_table(record: Record) -> Table:
     table.add_row("baseline (one in full precision)", *_totals(record["baseline"]))
     for member in record["members"]:
         table.add_row(f"  {member['name']}", *_totals(member))
-    table.add_row("ensemble", *_totals(record["ensemble"]), style="bold")
+    name = "ensemble, expected" if record["combining"] == "random_switch" else "ensemble"
+    table.add_row(name, *_totals(record["ensemble"]), style="bold")
     return table
 
 
@@ -134,6 +136,15 @@ def explanation(record: Record) -> Text:
         apart = 1 + record["overhead"][name] - record["equation6"][name]
         lines.append(f"  {name} {reasons(apart, record['difference'][name])}")
     return Text("\n".join(lines))
+
+
+def draw(record: Record) -> Text:
+    """What the figures of an ensemble mean that draws one member for every inference."""
+    return Text(
+        f"random_switch: one of {len(record['members'])} members, drawn at random, runs an inference, and all are "
+        "stored. Cycles, time, energy and DRAM traffic of the ensemble are expected values, and so is Equation 6's "
+        "time: the mean of its terms, not their sum."
+    )
 
 
 def reasons(difference: float, causes: Mapping[str, float]) -> str:

@@ -28,7 +28,7 @@ from hwsim.spec.explain import explain
 from hwsim.spec.lines import append, content_of, numbered
 from hwsim.spec.measurement_rules import measurement_inconsistencies
 from hwsim.spec.rules import Rule
-from hwsim.value import Value
+from hwsim.value import Value, digest
 
 SCHEMA: Literal["hwsim.measurement/1"] = "hwsim.measurement/1"
 
@@ -140,7 +140,7 @@ class Measurement(Consistent):
     @cached_property
     def question(self) -> str:
         """Fingerprint of what was asked: two lines that share it measure the same."""
-        return _Question(asked=self.model_dump(mode="json", exclude=set(RESULTS))).fingerprint()
+        return digest("Question", self.model_dump(mode="json", exclude=set(RESULTS)))
 
     def line(self) -> str:
         """The JSON of a file's line, without its end."""
@@ -149,10 +149,6 @@ class Measurement(Consistent):
     @classmethod
     def inconsistencies(cls, data: Any) -> Iterator[Finding]:
         return measurement_inconsistencies(data)
-
-
-class _Question(Value):
-    asked: dict[str, JsonValue]
 
 
 def read_measurements(path: str | Path) -> tuple[Measurement, ...]:
@@ -215,8 +211,8 @@ def _parsed(content: bytes, file: str) -> tuple[Measurement, ...]:
             faulty += 1
             faults += error.faults if faulty <= MOST_LINES else ()
             continue
-        first, same = found.setdefault(measurement.question, (number, measurement))
-        if same != measurement:
+        first, known = found.setdefault(measurement.question, (number, measurement))
+        if _results(known) != _results(measurement):
             faults.append(Fault(f"measures the same as line {first} with another result: remove one", file, number))
     if faulty > MOST_LINES:
         faults.append(Fault(f"{faulty - MOST_LINES} more lines are faulty", file))
@@ -226,6 +222,10 @@ def _parsed(content: bytes, file: str) -> tuple[Measurement, ...]:
     if faults:
         raise SpecError(faults)
     return tuple(measurement for _, measurement in found.values())
+
+
+def _results(measurement: Measurement) -> list[Any]:
+    return [getattr(measurement, name) for name in sorted(RESULTS - {"versions"})]
 
 
 def _measurement(line: bytes, file: str, number: int) -> Measurement:

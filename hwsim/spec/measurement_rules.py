@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain
 from typing import Any, TypeGuard
 
@@ -46,7 +48,13 @@ def _ensemble(data: dict[str, Any]) -> Iterator[Finding]:
 def _identity(data: dict[str, Any]) -> str:
     widths = [{key: member[key] for key in ("weights", "activations")} for member in data["members"]]
     given = {key: data[key] for key in ("network", "combiner", "quantize", "full_precision_bits")}
-    return Ensemble.model_validate({"name": "measured", "members": widths, **given}).identity()
+    return _identity_of(json.dumps({"name": "measured", "members": widths, **given}))
+
+
+@lru_cache
+def _identity_of(ensemble: str) -> str:
+    """A file has many lines of one ensemble."""
+    return Ensemble.model_validate_json(ensemble).identity()
 
 
 def _attack(data: dict[str, Any]) -> Iterator[Finding]:
