@@ -56,6 +56,23 @@ class Question:
             return target.module
         return surrogate(self.gradient, target.module, self.temperature)
 
+    @property
+    def title(self) -> str:
+        """`pgd-20`: the attack, and its iterations where it has any."""
+        if self.attack is None:
+            return "clean"
+        iterations = getattr(self.attack, "iterations", None)
+        return f"{self.attack.name}-{iterations}" if iterations else self.attack.name
+
+    @property
+    def surrogate(self) -> str:
+        """`margin / 10`: gradient and temperature."""
+        return self.gradient if self.temperature == 1 else f"{self.gradient} / {self.temperature:g}"
+
+    def __str__(self) -> str:
+        """Both."""
+        return self.title if self.attack is None else f"{self.title} on {self.surrogate}"
+
     def key(self, target: Target) -> str:
         """Digest of everything but the images."""
         attack = None if self.attack is None else (self.attack.name, self.attack.fingerprint())

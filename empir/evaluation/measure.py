@@ -81,7 +81,7 @@ def measure(
         gradient: name of the surrogate that every attack follows; as in `GRADIENTS` if None.
     """
     tell = progress or Silent()
-    labels = target.dataset.labels.numpy().astype(np.int64)
+    labels = target.labels
     clean = answer_clean(target, tell)
     before = Worst.clean(labels, clean, target.drawn)
     yield Measured(_line(target, "none", accounting, before, before.chances, before.decisions), _rate(clean))
@@ -92,7 +92,7 @@ def measure(
     for attack in attacks:
         followed = gradient or GRADIENTS[accounting].get(attack.name, GRADIENT)
         question = Question(attack, followed)
-        tell.begin(f"{attack.name} on {followed}")
+        tell.begin(str(question))
         answers = attacked(target, question, samples, guides, tell)
         found.append((question, answers))
         if own:
@@ -135,7 +135,9 @@ def described(question: Question) -> dict[str, Any]:
     return {"attack": question.attack.name, "gradient": question.gradient, **temperature, **parameters}
 
 
-def adaptive(target: Target, before: Worst, after: Worst, epsilon: float, stages: Sequence[Question]) -> Measurement:
+def adaptive_measurement(
+    target: Target, before: Worst, after: Worst, epsilon: float, stages: Sequence[Question]
+) -> Measurement:
     """The measurement that `verify` makes.
 
     Args:
@@ -212,7 +214,8 @@ def _line(
 ) -> Measurement:
     spec, dataset = target.spec, target.dataset
     # Where a member is drawn for each inference, a sample has no one answer that could be counted.
-    counts = None if target.drawn else confusion(clean.labels, decisions, len(dataset.classes))
+    classes = max(len(dataset.classes), int(decisions.max()) + 1)
+    counts = None if target.drawn else confusion(clean.labels, decisions, classes)
     members = zip(spec.expanded(), target.seeds, target.checksums, strict=True)
     return Measurement(
         ensemble=spec.identity(),

@@ -6,15 +6,18 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+import torch
+
+from empir.data.dataset import Dataset
+from empir.ensemble.module import EnsembleModule
+from empir.evaluation.accounting import Classes
+from empir.training import checkpoint
+from empir.training.recipe import Recipe
+from empir.training.train import checkpoints, load_members, member_seeds
 from hwsim.spec.ensemble import Ensemble
-
-if TYPE_CHECKING:
-    import torch
-
-    from empir.data.dataset import Dataset
-    from empir.ensemble.module import EnsembleModule
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,6 +54,11 @@ class Target:
         return self.spec.combiner == "random_switch"
 
     @property
+    def labels(self) -> Classes:
+        """True classes of the images [n]."""
+        return np.asarray(self.dataset.labels.numpy(), dtype=np.int64)
+
+    @property
     def at_once(self) -> int:
         """Images attacked at once."""
         return self.batch_size or (2000 if self.device.type == "cuda" else 250)
@@ -60,3 +68,44 @@ class Target:
         """Digest of everything that decides an answer to an image."""
         content = repr((self.spec.identity(), self.checksums, self.module.seed))
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def load_target(
+    ensemble: Ensemble,
+    train: Dataset,
+    test: Dataset,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    seed: int = 0,
+    device: torch.device | None = None,
+    batch_size: int | None = None,
+    file: str = "FILE",
+) -> Target:
+    """An ensemble of trained members, to be attacked.
+
+    Args:
+        train: what its members were trained on.
+        test: what it is attacked on.
+        recipe: how they were trained.
+        folder: where they are; answers are kept there too.
+        seed: of their training, and of the attacks.
+        file: where the ensemble was read from, for messages.
+
+    Raises:
+        SpecError: members are missing; says how to train them.
+    """
+    at = device or torch.device("cpu")
+    paths = checkpoints(ensemble, train, recipe, seed, folder, file)
+    return Target(
+        spec=ensemble,
+        module=load_members(ensemble, paths, at, seed),
+        seeds=member_seeds(ensemble, seed),
+        checksums=tuple(checkpoint.checksum(path) for path in paths),
+        training=recipe.model_dump(mode="json"),
+        dataset=test,
+        seed=seed,
+        device=at,
+        folder=folder,
+        batch_size=batch_size,
+    )
