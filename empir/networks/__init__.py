@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from empir.quantization.execution import evaluating
 from empir.quantization.layers import quantize
 from hwsim.errors import Fault, SpecError, did_you_mean
 from hwsim.spec.ensemble import Ensemble, Member, NetworkReference
@@ -72,7 +73,7 @@ def build_member(ensemble: Ensemble, member: Member, seed: int) -> nn.Module:
 
 def _of_the_zoo(name: str) -> Callable[..., nn.Module]:
     if name not in zoo():
-        hint = did_you_mean(name, zoo()) or f"; there are {', '.join(zoo())}, or write package.module:function"
+        hint = did_you_mean(name, zoo()) or f": can be {', '.join(zoo())} or package.module:function"
         raise SpecError([Fault(f"unknown network {name!r}{hint}", field="network")])
     return zoo()[name]
 
@@ -88,7 +89,7 @@ def _user_function(source: str) -> Callable[..., Any]:
             function = getattr(function, part)
     except (Exception, SystemExit) as error:
         raise SpecError([Fault(f"{type(error).__name__}: {error}", file=source)]) from error
-    return function  # type: ignore[no-any-return]
+    return function
 
 
 def _described(module: nn.Module, example: Any, reference: NetworkReference) -> nn.Module:
@@ -99,9 +100,8 @@ def _described(module: nn.Module, example: Any, reference: NetworkReference) -> 
             raise _refuse(reference, "needs the input shape of one sample, as in 3x224x224")
         module.input_shape = shape
     if not hasattr(module, "classes"):
-        with torch.no_grad():
-            module.classes = module.eval()(torch.zeros(1, *module.input_shape)).shape[1]
-        module.train()
+        with evaluating(module), torch.no_grad():
+            module.classes = module(torch.zeros(1, *module.input_shape)).shape[1]
     return module
 
 

@@ -25,7 +25,7 @@ class _Round(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, steps: int) -> Tensor:
-        return torch.round(x * steps).mul_(1 / steps)
+        return (x * steps).round_().mul_(1 / steps)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
@@ -43,7 +43,7 @@ class _RoundSigned(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, steps: int) -> Tensor:
-        return torch.round(x * steps).mul_(2).sub_(steps).mul_(1 / steps)
+        return (x * steps).round_().mul_(2).sub_(steps).mul_(1 / steps)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
@@ -60,7 +60,10 @@ def steps(bits: int) -> int:
 
 
 def quantize_unit(x: Tensor, bits: int) -> Tensor:
-    """Equation 5: `x` in [0, 1], any shape, to the nearest of 2^bits levels; 32 bits change nothing."""
+    """Equation 5: `x` in [0, 1], any shape, to the nearest of 2^bits levels; 32 bits change nothing.
+
+    Levels are exact to the last bit of the type of `x`.
+    """
     if bits >= UNQUANTIZED:
         return x
     rounded: Tensor = _Round.apply(_widened(x), steps(bits))

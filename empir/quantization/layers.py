@@ -11,10 +11,16 @@ from torch.nn.utils import parametrize
 
 from empir.quantization.dorefa import quantize_activations, quantize_weights
 from empir.quantization.execution import execution
+from hwsim.errors import Fault, SpecError, shown
 from hwsim.spec.rules import Rule, quantized
 
 #: Under this name a quantised layer has its `DoReFaActivation`.
 ACTIVATION = "activation_quantizer"
+
+_NO_LAYER = (
+    "multiplies and accumulates outside of a convolution or linear layer, which cannot be quantised: "
+    "use such a layer, or a rule that leaves it in full precision"
+)
 
 
 class DoReFaWeight(nn.Module):
@@ -58,19 +64,24 @@ def quantize(module: nn.Module, weight_bits: int, activation_bits: int, rule: Ru
     every run.
 
     Args:
-        module: any network; nothing in it may be quantised yet.
+        module: any network.
         weight_bits, activation_bits: 1 to 16, or 32 for full precision.
         rule: as in an ensemble's spec; a layer's name is its path in the module.
         example: one input, batch in front, which is run once to see the layers in order of execution.
 
     Raises:
-        SpecError: the rule names layers that are not there, or picks a product of matrices or a convolution that no
-            layer of its own computes.
+        SpecError: the rule names layers that are not there, or picks what a function computes outside of any layer.
+        ValueError: something is quantised already.
     """
-    calls = execution(module, example)
-    picked = quantized(rule, [(call.name, call.kind) for call in calls])
-    spared = {call.name for call, chosen in zip(calls, picked, strict=True) if not chosen}
-    for layer in dict.fromkeys(call.layer for call in calls if call.name not in spared):
+    if quantized_layers(module):
+        raise ValueError("the module is quantised already")
+    runs = execution(module, example)
+    picked = quantized(rule, [(run.name, run.kind) for run in runs])
+    functions = {run.name for run, chosen in zip(runs, picked, strict=True) if chosen and run.layer is None}
+    if functions:
+        raise SpecError(Fault(f"{shown(name)} {_NO_LAYER}", field="quantize") for name in sorted(functions))
+    spared = {run.layer for run, chosen in zip(runs, picked, strict=True) if not chosen}
+    for layer in dict.fromkeys(run.layer for run in runs if run.layer is not None and run.layer not in spared):
         parametrize.register_parametrization(layer, "weight", DoReFaWeight(weight_bits))
         layer.add_module(ACTIVATION, DoReFaActivation(activation_bits, weight_bits))
         layer.register_forward_pre_hook(_quantize_input, with_kwargs=True)
