@@ -19,23 +19,39 @@ if TYPE_CHECKING:
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.pass_context
 def check(ctx: click.Context, files: tuple[str, ...]) -> None:
-    """Check hardware and ensemble files; report every fault of each."""
+    """Check hardware, ensemble and measurement (.jsonl) files; report every fault of each."""
     from hwsim.errors import HwsimError
-    from hwsim.spec.ensemble import Ensemble
-    from hwsim.spec.load import load
 
     good = True
     for file in files:
         try:
-            value = load(file)
-            if isinstance(value, Ensemble):
-                _check_network(value, file)
+            found = _measurements(file) if file.endswith(".jsonl") else _described(file)
         except HwsimError as error:
             click.echo(str(error), err=True)
             good = False
         else:
-            click.echo(f"{file}: {'ensemble' if isinstance(value, Ensemble) else 'hardware'} {value.name}: no fault")
+            click.echo(f"{file}: {found}: no fault")
     ctx.exit(0 if good else EXIT_BAD_INPUT)
+
+
+def _measurements(file: str) -> str:
+    """What a file of measurements holds."""
+    from hwsim.spec.measurement import read_measurements
+
+    measurements = read_measurements(file)
+    ensembles = {measurement.ensemble for measurement in measurements}
+    return f"measurements: {len(measurements)}, ensembles: {len(ensembles)}"
+
+
+def _described(file: str) -> str:
+    """What a YAML file describes."""
+    from hwsim.spec.ensemble import Ensemble
+    from hwsim.spec.load import load
+
+    value = load(file)
+    if isinstance(value, Ensemble):
+        _check_network(value, file)
+    return f"{'ensemble' if isinstance(value, Ensemble) else 'hardware'} {value.name}"
 
 
 def _check_network(ensemble: Ensemble, file: str) -> None:
@@ -55,16 +71,15 @@ def _check_network(ensemble: Ensemble, file: str) -> None:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["hardware", "ensemble"]))
-def schema(kind: Literal["hardware", "ensemble"]) -> None:
-    """Print the JSON Schema of a kind of file, for editors."""
+@click.argument("kind", type=click.Choice(["hardware", "ensemble", "measurement"]))
+def schema(kind: Literal["hardware", "ensemble", "measurement"]) -> None:
+    """Print the JSON Schema of a kind of file, or of a line of measurements, for editors."""
     import json
 
-    from hwsim.spec.ensemble import Ensemble
-    from hwsim.spec.hardware import Hardware
+    from hwsim.spec.load import KINDS
     from hwsim.spec.schema import json_schema
 
-    click.echo(json.dumps(json_schema(Hardware if kind == "hardware" else Ensemble), indent=2))
+    click.echo(json.dumps(json_schema(KINDS[kind]), indent=2))
 
 
 @click.group()

@@ -17,6 +17,7 @@ from hwsim.spec.ensemble import Ensemble
 from hwsim.spec.explain import explain
 from hwsim.spec.files import locate, presets, read_text
 from hwsim.spec.hardware import Hardware
+from hwsim.spec.measurement import Measurement
 from hwsim.units import UNITS_REQUIRED
 
 Spec = TypeVar("Spec", bound=Consistent)
@@ -82,8 +83,12 @@ def placed(error: SpecError, source: str | Path, otherwise: Location | None = No
     return SpecError(faults)
 
 
-#: What a file can describe, by the name of its kind.
-KINDS: dict[str, type[Hardware] | type[Ensemble]] = {"hardware": Hardware, "ensemble": Ensemble}
+#: What a file, or a line of one, can describe, by the name of its kind.
+KINDS: dict[str, type[Hardware] | type[Ensemble] | type[Measurement]] = {
+    "hardware": Hardware,
+    "ensemble": Ensemble,
+    "measurement": Measurement,
+}
 
 
 def _checked(document: Document, model: type[Spec], overrides: Iterable[str]) -> Spec:

@@ -18,7 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from hwsim.errors import Fault, SpecError, shown
 from hwsim.spec.consistency import Consistent, Finding
@@ -65,7 +65,14 @@ Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Accounting = Literal["standard", "released"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Count = Annotated[int, Field(ge=0)]
-Fingerprint = Annotated[str, AfterValidator(_hexadecimal)]
+Fingerprint = Annotated[
+    str,
+    AfterValidator(_hexadecimal),
+    Field(json_schema_extra={"pattern": "^[0-9a-f]+$", "examples": ["2c26b46b68ffc68f"]}),
+]
+Checksum = Annotated[
+    str, AfterValidator(_sha256), Field(json_schema_extra={"pattern": "^[0-9a-f]{64}$", "examples": [64 * "0"]})
+]
 Plain = Annotated[dict[str, JsonValue], AfterValidator(_writable)]
 
 
@@ -78,12 +85,14 @@ class MeasuredMember(Value):
     """Width of what the quantised layers read [bits]."""
     seed: Seed
     """From which it was trained."""
-    checkpoint: Annotated[str, AfterValidator(_sha256)]
+    checkpoint: Checksum
     """SHA-256 of the file of its weights, 64 hexadecimal digits."""
 
 
 class Measurement(Consistent):
     """The accuracy of one trained ensemble on one data set, clean and under one attack."""
+
+    model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].insert(0, "schema"))
 
     contract: Literal["hwsim.measurement/1"] = Field(default=SCHEMA, alias="schema", description="Of the line.")
     ensemble: Fingerprint

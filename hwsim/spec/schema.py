@@ -11,7 +11,7 @@ from hwsim.spec.document import Location
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Schema of the files that describe a `Hardware` or an `Ensemble`."""
+    """Schema of the files that describe a `Hardware` or an `Ensemble`, and of the lines that hold a `Measurement`."""
     schema = _without_bare_defaults(model.model_json_schema(mode="validation"))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
