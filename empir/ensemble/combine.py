@@ -1,9 +1,9 @@
 """How the members' answers become one: averaging, max voting, and one member drawn per inference.
 
-Every function returns scores [batch, classes] whose argmax is the decision. Several classes can share the first place:
-two saturated members that disagree average to exactly 1/2 each, and three members can cast three votes. Of those classes
-the one wins that the full-precision members find most probable in the mean (all members, where none is in full
-precision); if they cannot tell either, the first. With one full-precision member and three different votes this is that
+Every rule returns scores [batch, classes] whose argmax is the decision. Several classes can share the first place: two
+saturated members that disagree average to exactly 1/2 each, and three members can cast three votes. Of those classes the
+one wins that the full-precision members find most probable in the mean (all members, where none is in full precision);
+if they cannot tell either, the first. With one full-precision member and three different votes, or two, this is that
 member's choice.
 """
 
@@ -47,9 +47,9 @@ def draw(images: Tensor, members: int, seed: int) -> Tensor:
     pixel draws anew, as every inference of the real defence does. Only an image asked twice gets the same answer twice.
     An attacker may therefore look for an image with a lucky draw; judge what it found under another seed.
 
-    The hash is multilinear, the upper half of sum_i a_i x_i + a_0 modulo 2^64 with x_i the bits of a pixel and a_i drawn
-    from the seed: over seeds, the draws of any two images are independent (Lemire and Kaser, "Strongly universal string
-    hashing is fast", 2014). Integer sums do not depend on their order, so every device draws alike.
+    The hash is multilinear, the upper half of sum_i a_i x_i + a_0 modulo 2^64, with x_i the bits of a pixel and a_i
+    drawn from the seed: over seeds, the draws of any two images are independent (Lemire and Kaser, "Strongly universal
+    string hashing is fast", 2014). Integer sums do not depend on their order, so every device draws alike.
     """
     # Adding zero makes -0.0, which equals 0.0, draw like it.
     pixels = (images.detach().flatten(1).float() + 0.0).view(torch.int32).long()

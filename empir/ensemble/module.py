@@ -8,7 +8,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor, nn
 
+from empir.ensemble.arranged import arrange
 from empir.ensemble.combine import average_scores, draw, max_vote_scores, switched_scores
+from empir.ensemble.stacked import Stacked, stackable
 
 Combiner = Literal["average", "max_vote", "random_switch"]
 
@@ -18,11 +20,13 @@ class EnsembleModule(nn.Module):
 
     Args:
         members: frozen networks in eval mode, images [batch, channels, height, width] in [0, 1] to logits
-            [batch, classes].
+            [batch, classes]; copied.
         full_precision: whether each member is in full precision.
         combiner: average, max_vote or random_switch.
         seed: of the draws of random_switch.
         names: one for each member; numbers from 0 where left out.
+        stacked: whether the members run as one (see stacked.py) or one after another; where left out they do so on a GPU
+            if they can.
     """
 
     def __init__(
@@ -32,13 +36,19 @@ class EnsembleModule(nn.Module):
         combiner: Combiner,
         seed: int = 0,
         names: Sequence[str] = (),
+        stacked: bool | None = None,
     ) -> None:
         super().__init__()
         if not len(members) == len(full_precision) == len(names or members) or not members:
             raise ValueError("an ensemble needs at least one member, and a precision and a name for each")
         if combiner not in get_args(Combiner):
             raise ValueError(f"no combiner {combiner!r}: one of {', '.join(get_args(Combiner))}")
-        self.members = nn.ModuleList(members)
+        on_gpu = any(parameter.is_cuda for member in members for parameter in member.parameters())
+        possible = (on_gpu if stacked is None else stacked) and stackable(members)
+        if stacked and not possible:
+            raise ValueError("members that differ in more than their weights and bits cannot be stacked")
+        self.members = nn.ModuleList(members if on_gpu else [arrange(member) for member in members])
+        self.stacked = Stacked(members) if possible else None
         self.register_buffer("full_precision", torch.tensor(full_precision), persistent=False)
         self.combiner = combiner
         self.seed = seed
@@ -47,15 +57,18 @@ class EnsembleModule(nn.Module):
 
     def logits(self, images: Tensor, only: Sequence[int] | None = None) -> Tensor:
         """Logits of all members, or of some in the order asked for [members, batch, classes]."""
-        chosen = range(len(self.members)) if only is None else only
+        chosen = tuple(range(len(self.members)) if only is None else only)
+        if self.stacked is not None and len(chosen) == len(self.members):
+            logits = self.stacked(images)
+            return logits if chosen == tuple(range(len(logits))) else logits[list(chosen)]
         return torch.stack([self.members[i](images) for i in chosen])
 
     def forward(self, images: Tensor) -> Tensor:
-        """Scores [batch, classes]; differentiable for averaging and random_switch, piecewise constant for max voting."""
+        """Scores [batch, classes]; differentiable but under max voting, where they are piecewise constant."""
         return self.scores(self.logits(images), images)
 
     def scores(self, logits: Tensor, images: Tensor) -> Tensor:
-        """Scores [batch, classes] from the members' logits; random_switch draws by the images that gave them."""
+        """Scores [batch, classes] from all members' logits; random_switch draws by the images that gave them."""
         probabilities = logits.softmax(-1)
         if self.combiner == "random_switch":
             return switched_scores(probabilities, draw(images, len(logits), self.seed))

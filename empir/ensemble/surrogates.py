@@ -1,12 +1,12 @@
 """What a white-box attack differentiates instead of the ensemble's decision: one module for each way to do it.
 
 A surrogate maps images to logits [batch, classes or more]. Entries past the number of classes are slack, never a
-decision. With z_k the logits of member k over the temperature and p_k = softmax z_k it returns, up to a constant of each
-image,
+decision. With z_k the logits of member k over the temperature, and p_k = softmax z_k, it returns, up to a constant of
+each image,
 
-paper             g_c = sum_k m_k log p_k[c], and slack, so that cross-entropy is sum_k m_k L_k and its gradient the mean
-                  of the members' loss gradients: over all members for averaging and random_switch, over those that
-                  voted for the final class for max voting (Sen et al., ICLR 2020);
+paper             g_c = sum_k m_k log p_k[c], and slack, so that cross-entropy is sum_k m_k L_k and its gradient the
+                  mean of the members' loss gradients: over all members for averaging and random_switch, over those
+                  that voted for the final class for max voting (Sen et al., ICLR 2020);
 full_precision    the same over the full-precision members (all, where there is none): what the released code's
                   Carlini-Wagner and basic iterative attacks follow;
 mean_probability  log mean_k p_k: its cross-entropy is that of the probabilities that averaging returns;
@@ -15,8 +15,8 @@ margin            mean_k (y_k[c] - max_{j != c} y_k[j]) / temperature, with y_k 
 member:NAME       z_k of one member, by name or by number from 0: a transfer attack.
 
 Where the members are unanimous, the argmax over the classes is the decision. Elsewhere it is so for `paper` under max
-voting (every member in the mean prefers the final class), for `mean_probability` under averaging (but for ties), and for
-`paper` under averaging of two members with two classes; in general it is not, a geometric mean standing where the
+voting (every member in the mean prefers the final class), for `mean_probability` under averaging (but for ties), and
+for `paper` under averaging of two members with two classes; in general it is not, a geometric mean standing where the
 decision has an arithmetic one. `Surrogate.agrees` tells for which images it is.
 """
 
