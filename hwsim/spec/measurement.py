@@ -272,7 +272,7 @@ def _measurement(line: bytes, file: str, number: int) -> Measurement:
         faults += explain(error, document, Measurement)
         faults += (document.fault(why, where) for where, why in Measurement.inconsistencies(data))
     if faults:
-        raise SpecError(dict.fromkeys(faults))
+        raise SpecError(sorted(dict.fromkeys(faults), key=lambda fault: fault.column or 0))
     return measurement
 
 
