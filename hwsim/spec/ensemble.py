@@ -144,7 +144,10 @@ class Ensemble(Consistent):
 
 
 class _Decider(Value):
-    """What decides an ensemble's answers, written in one way only."""
+    """What decides an ensemble's answers, written in one way only.
+
+    Its name and fields are part of the fingerprints in everybody's files of measurements.
+    """
 
     network: NetworkReference
     members: tuple[tuple[int, int], ...]

@@ -16,6 +16,7 @@ from hwsim.cost.layer import LayerCost
 from hwsim.mapper import map_layer
 from hwsim.networks import zoo
 from hwsim.spec.files import presets
+from tests.unit.spec.measured import line
 
 TOTALS = {"cycles", "seconds", "energy_joules", "dram_bytes", "storage_bytes"}
 LAYER = {
@@ -282,11 +283,37 @@ def test_good_and_bad_files_are_checked_together(ensemble: Path, tmp_path: Path,
     assert run("check", ensemble).exit_code == 0
 
 
-@pytest.mark.parametrize("kind", ["hardware", "ensemble"])
-def test_schemas_are_json_schemas(kind: str) -> None:
+def test_measurements_are_checked_like_other_files(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
+    good.write_text(f"{line()}\n{line(seed=1)}\n")
+    bad.write_text(f"{line()}\n{line(samples=0, confusion=None)}\n")
+    done = run("check", good, bad)
+    assert done.exit_code == 2
+    assert done.stdout == f"{good}: measurements: 2, ensembles: 1: no fault\n"
+    assert done.stderr.startswith(f"{bad}:2:")
+    assert "samples: must be at least 1, not 0" in done.stderr
+    assert run("check", good).exit_code == 0
+
+
+@pytest.mark.parametrize(("kind", "key"), [("hardware", "clock"), ("ensemble", "members"), ("measurement", "schema")])
+def test_schemas_are_json_schemas(kind: str, key: str) -> None:
     schema = json.loads(run("schema", kind).stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")
-    assert "name" in schema["properties"]
+    assert key in schema["properties"]
+    assert key in schema["required"]
+
+
+def test_one_member_may_be_drawn(ensemble: Path) -> None:
+    plain = mapped(ensemble)
+    ensemble.write_text(ensemble.read_text() + "combiner: random_switch\n")
+    drawn = mapped(ensemble)
+    mean = sum(member["cycles"] for member in drawn["members"]) / 3
+    assert drawn["ensemble"]["cycles"] == pytest.approx(mean, rel=1e-12)
+    assert drawn["ensemble"]["storage_bytes"] == plain["ensemble"]["storage_bytes"]
+    assert drawn["equation6"]["time"] == pytest.approx(1.25 / 3)
+    refused = run("map", "--ensemble", ensemble, "--hw", "empir_ideal", "--explain", "combiner")
+    assert refused.exit_code == 2
+    assert "there is no layer 'combiner'" in refused.stderr
 
 
 def test_every_chip_is_listed_and_can_be_shown() -> None:

@@ -40,5 +40,10 @@ def test_a_network_without_softmax_gets_one() -> None:
     assert bare.energy["vector"] == 3.0 * 2 * (1000 + 5 * 1000 - 2)
 
 
+def test_one_that_is_drawn_answers_alone() -> None:
+    assert operations("random_switch", 3, 10, ends_with_softmax=False) == 0
+    assert combine("random_switch", 3, small_network(), small_chip(), FULL) is None
+
+
 def test_a_single_member_has_nothing_to_combine() -> None:
     assert combine("average", 1, small_network(), small_chip(), FULL) is None

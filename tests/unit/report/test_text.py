@@ -58,6 +58,19 @@ def test_equation_6_stands_beside_the_simulation_with_the_reason(record: dict[st
     assert ", launch +" in why
 
 
+def test_a_drawn_member_s_cost_is_called_expected(record: dict[str, Any]) -> None:
+    ensemble = small_ensemble((8, 8), (2, 4), (2, 4), combiner="random_switch")
+    drawn = ensemble_record(map_ensemble(ensemble, small_chip(launch=9.0, reconfiguration=9.0), small_network()))
+    lines = printed(drawn)
+    assert any(line.startswith("ensemble, expected ") for line in lines)
+    assert any(line.startswith("random_switch: one of 3 members, drawn at random,") for line in lines)
+    assert not any(line.startswith("  combiner ") for line in lines)
+    assert (drawn["combining"], drawn["combiner"]) == ("random_switch", None)
+    assert drawn["ensemble"]["mode_switches"] == pytest.approx(4 / 9)  # fp after w2a4, and the other way round
+    assert drawn["equation6"]["time"] == pytest.approx((1 + 1 / 2 + 1 / 2) / 3)
+    assert not any("expected" in line or "random" in line for line in printed(record))
+
+
 def test_reasons_name_the_largest_first_and_leave_out_what_is_nothing() -> None:
     assert reasons(0.3, {"a": 0.1, "b": -0.2, "c": 0.4, "d": 1e-9}) == "+0.3: c +0.4, b -0.2, a +0.1"
     assert reasons(1e-9, {"a": 1e-9}) == "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,60 @@ def test_the_fingerprint_tells_ensembles_apart() -> None:
     assert same.fingerprint() == ensemble(FULL).fingerprint()
     others = [ensemble(FULL, FULL), ensemble(FULL, combiner="max_vote"), ensemble(FULL, quantize="convs")]
     assert len({other.fingerprint() for other in (same, *others)}) == 4
+
+
+LOW, OTHER = {"weights": 2, "activations": 4}, {"weights": 4, "activations": 2}
+
+
+@pytest.mark.parametrize(
+    ("one", "another"),
+    [
+        (ensemble(FULL, LOW), ensemble(LOW, FULL)),
+        (ensemble(FULL, {**LOW, "count": 2}), ensemble(LOW, FULL, {**LOW, "name": "second"})),
+        (ensemble(FULL, LOW), ensemble(FULL, LOW, name="other", batch=256, weights="resident")),
+        (ensemble(FULL, LOW), ensemble(FULL, LOW, network={"name": "alexnet"}, combiner="average")),
+        (
+            ensemble(LOW, quantize={"full_precision": ["fc8", "conv1"]}),
+            ensemble(LOW, quantize={"full_precision": ["conv1", "fc8", "conv1"]}),
+        ),
+        (ensemble(LOW, combiner="average"), ensemble(LOW, combiner="random_switch")),
+        (ensemble(FULL, FULL, quantize="all"), ensemble(FULL, FULL, quantize="convs")),
+        (ensemble(LOW, network={"name": "n", "a": 1}), ensemble(LOW, network={"name": "n", "a": 1.0})),
+    ],
+)
+def test_what_answers_alike_has_one_identity(one: Ensemble, another: Ensemble) -> None:
+    assert one.identity() == another.identity()
+
+
+def test_what_decides_an_answer_decides_the_identity() -> None:
+    others = [
+        ensemble(FULL, LOW),
+        ensemble(FULL, LOW, combiner="max_vote"),
+        ensemble(FULL, LOW, combiner="random_switch"),
+        ensemble(FULL, LOW, LOW),
+        ensemble(FULL, OTHER),
+        ensemble(FULL),
+        ensemble(LOW),
+        ensemble(FULL, LOW, quantize="convs"),
+        ensemble(FULL, LOW, quantize={"full_precision": []}),
+        ensemble(FULL, LOW, quantize={"full_precision": ["conv1"]}),
+        ensemble(FULL, LOW, network="mnistconv"),
+        ensemble(FULL, LOW, network={"name": "alexnet", "input_shape": [3, 8, 8]}),
+        ensemble(FULL, LOW, network={"name": "alexnet", "classes": 10}),
+        ensemble({"weights": 16, "activations": 16}, LOW, full_precision_bits=16),
+    ]
+    assert len({other.identity() for other in others}) == len(others)
+
+
+def test_an_identity_outlives_the_program() -> None:
+    """Files of measurements name ensembles by it: the SHA-256 of this text, by sha256sum."""
+    content = (
+        '_Decider {"combiner": "max_vote", "full_precision_bits": 32.0, "members": [[2.0, 4.0], [2.0, 4.0], '
+        '[32.0, 32.0]], "network": {"input_shape": null, "name": "mnistconv", "parameters": {}}, "quantize": "convs"}'
+    )
+    made = ensemble(FULL, {**LOW, "count": 2}, network="mnistconv", combiner="max_vote", quantize="convs")
+    assert made.identity() == sha256(content.encode()).hexdigest()[:16]
+    assert made.identity() == "12897e7c60abd20c"
 
 
 @pytest.mark.parametrize(
