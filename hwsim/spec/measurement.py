@@ -8,9 +8,7 @@ point that nobody measured is an error that says which commands measure it.
 from __future__ import annotations
 
 import json
-import math
 import re
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -18,12 +16,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from hwsim.errors import Fault, SpecError, shown
 from hwsim.spec.consistency import Consistent, Finding
 from hwsim.spec.document import Document, Place, parse
-from hwsim.spec.ensemble import Combiner, Ensemble, Name, NetworkReference, Width
+from hwsim.spec.ensemble import Combiner, Name, NetworkReference, Width
 from hwsim.spec.explain import explain
 from hwsim.spec.lines import append, content_of, numbered
 from hwsim.spec.measurement_rules import measurement_inconsistencies
@@ -140,6 +146,11 @@ class Measurement(Consistent):
     versions: dict[str, str]
     """Of the libraries that computed it."""
 
+    @model_serializer(mode="wrap")
+    def _under_its_alias(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = dump(self)
+        return {"schema" if key == "contract" else key: value for key, value in content.items()}
+
     @property
     def defence(self) -> str:
         """How the members were trained to resist, `none` included."""
@@ -153,7 +164,7 @@ class Measurement(Consistent):
 
     def line(self) -> str:
         """The JSON of a file's line, without its end."""
-        return json.dumps(self.model_dump(mode="json", by_alias=True), ensure_ascii=False, allow_nan=False)
+        return json.dumps(self.model_dump(mode="json"), ensure_ascii=False, allow_nan=False)
 
     @classmethod
     def inconsistencies(cls, data: Any) -> Iterator[Finding]:
@@ -297,85 +308,3 @@ def _placed(text: str, data: Any, file: str, number: int) -> Document:
         return replace(parse("\n" * (number - 1) + text, file), data=data)
     except SpecError:  # what JSON allows and YAML does not
         return Document(file, data, values={(): Place(number, 1)})
-
-
-def find(
-    measurements: Iterable[Measurement],
-    ensemble: Ensemble,
-    *,
-    dataset: str,
-    attack: str = "worst_case",
-    epsilon: float | None = None,
-    accounting: Accounting = "standard",
-    defence: str = "none",
-    gradient: str | None = None,
-    samples: int | None = None,
-    seed: int | None = None,
-    file: str | Path = "ENSEMBLE.yaml",
-    checkpoints: str | Path = "runs",
-    output: str | Path = "measurements.jsonl",
-) -> Measurement:
-    """The measurement, on the test split, that answers a question; never one in between.
-
-    What is None is not asked for; for anything else, filter the measurements. Those of the most samples count.
-
-    Args:
-        file, checkpoints, output: the ensemble's file, the folder of trained members and the file of measurements, for
-            the commands that an error names.
-
-    Raises:
-        SpecError: there is none, with the commands that measure it; or several, with what they differ in.
-    """
-    same = {"dataset": dataset, "accounting": accounting, "defence": defence}
-    asked = {"attack": attack, "epsilon": epsilon, "gradient": gradient, "samples": samples, "seed": seed}
-    asked = {name: value for name, value in asked.items() if value is not None}
-    own = {"ensemble": ensemble.identity(), "split": "test", **same}
-    near = [one for one in measurements if all(getattr(one, name) == value for name, value in own.items())]
-    found = {one.question: one for one in near if all(_is(getattr(one, name), value) for name, value in asked.items())}
-    most = max((one.samples for one in found.values()), default=0)
-    best = [one for one in found.values() if one.samples == most]
-    if len(best) == 1:
-        return best[0]
-    what = f"{_text(asked)} for {ensemble.name} ({own['ensemble']}; {_text(same)})"
-    if best:
-        differ = ", ".join(name for name in Measurement.model_fields if len({_shown(one, name) for one in best}) > 1)
-        raise SpecError([Fault(f"{len(best)} measurements of {what}: they differ in {differ}")])
-    have = sorted({one.attack if one.epsilon is None else f"{one.attack} {one.epsilon:g}" for one in near})
-    there = f" (there are: {', '.join(have)})" if have else ""
-    how = _commands({**same, **asked}, file, checkpoints, output)
-    raise SpecError([Fault(f"no measurement of {what}{there}; these commands make it:"), *map(Fault, how)])
-
-
-def _is(value: Any, wanted: Any) -> bool:
-    return math.isclose(value, wanted) if isinstance(value, float) and isinstance(wanted, float) else value == wanted
-
-
-def _text(asked: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in asked.items())
-
-
-def _shown(measurement: Measurement, name: str) -> str:
-    return "" if name in RESULTS else repr(getattr(measurement, name))
-
-
-def _commands(asked: dict[str, Any], file: str | Path, checkpoints: str | Path, output: str | Path) -> tuple[str, str]:
-    """What trains the members, and what attacks them; neither repeats what is done already."""
-    attack = asked["attack"]
-    common = ["--ensemble", file, "--data", asked["dataset"]]
-    if asked["defence"] != "none":
-        common += ["--defence", asked["defence"]]
-    if "seed" in asked:
-        common += ["--seed", asked["seed"]]
-    own: list[object] = ["--checkpoints", checkpoints]
-    if attack not in ("none", "worst_case", "adaptive"):
-        own += ["--attack", attack]
-        own += ["--set", f"{attack}.epsilon={asked['epsilon']}"] if "epsilon" in asked else []
-    if attack != "adaptive":
-        own += ["--gradient", asked["gradient"]] if "gradient" in asked else []
-        own += ["--accounting", asked["accounting"]] if asked["accounting"] != "standard" else []
-    own += ["--limit", asked["samples"]] if "samples" in asked else []
-    verb = "verify" if attack == "adaptive" else "attack"
-    return (
-        shlex.join(map(str, ["empir", "train", *common, "-o", checkpoints])),
-        shlex.join(map(str, ["empir", verb, *common, *own, "-o", output])),
-    )

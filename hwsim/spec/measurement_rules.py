@@ -96,6 +96,9 @@ def _accuracies(data: dict[str, Any]) -> Iterator[Finding]:
 
 def _confusion(data: dict[str, Any]) -> Iterator[Finding]:
     rows, samples, robust = data.get("confusion"), data.get("samples"), data.get("robust_accuracy")
+    if rows is not None and data.get("combiner") == "random_switch":
+        yield ("confusion",), "must be null: where members are drawn, a sample has no one decision"
+        return
     if not isinstance(rows, list) or not all(isinstance(row, list) and all(map(_count, row)) for row in rows):
         return
     if len(rows) > MOST_CLASSES:

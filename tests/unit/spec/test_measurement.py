@@ -21,6 +21,7 @@ def members(**fields: Any) -> list[dict[str, Any]]:
 def test_the_example_is_right_and_comes_back_from_its_line() -> None:
     found = measurement()
     assert json.loads(found.line()) == LINE
+    assert json.loads(found.model_dump_json()) == found.model_dump(mode="json") == LINE
     assert "\n" not in found.line()
     assert Measurement.model_validate_json(found.line()) == found
     assert found.ensemble == ENSEMBLE.identity()
@@ -105,6 +106,15 @@ def test_what_is_wrong_is_refused(fields: dict[str, Any], location: tuple[str | 
 )  # fmt: skip
 def test_what_is_right_is_taken(fields: dict[str, Any]) -> None:
     assert measurement(**fields).line()
+
+
+def test_a_drawn_member_s_accuracy_is_an_expectation_without_decisions() -> None:
+    """Of three members one or two may be right, so that samples count in parts."""
+    spec = ENSEMBLE.model_copy(update={"combiner": "random_switch"})
+    asked = {"combiner": "random_switch", "ensemble": spec.identity(), "robust_accuracy": 8 / 36}
+    assert measurement(**asked, confusion=None).robust_accuracy == 8 / 36
+    with pytest.raises(ValidationError, match="must be null: where members are drawn"):
+        measurement(**asked)
 
 
 def test_the_confusion_of_many_classes_is_left_out() -> None:

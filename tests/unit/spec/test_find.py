@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hwsim.errors import SpecError
-from hwsim.spec.measurement import Measurement, find
+from hwsim.spec.find import find
+from hwsim.spec.measurement import Measurement
 from tests.unit.spec.measured import ENSEMBLE, measurement
 
 PGD = {"dataset": "mnist5k", "attack": "pgd", "epsilon": 0.3}
@@ -61,6 +62,16 @@ def test_of_most_samples() -> None:
     assert find([few, many, measurement()], ENSEMBLE, **PGD, samples=6) == few
 
 
+def test_without_an_epsilon_the_measurement_that_has_none() -> None:
+    """empir takes the worst case over all attacks, and again over those that share a bound."""
+    attacks = {"attack": "worst_case", "gradient": None}
+    everything = measurement(**attacks, norm=None, epsilon=None, parameters={"attacks": ["pgd", "cw"]})
+    bounded = measurement(**attacks, parameters={"attacks": ["pgd"]})
+    assert find([bounded, everything], ENSEMBLE, dataset="mnist5k") == everything
+    assert find([bounded, everything], ENSEMBLE, dataset="mnist5k", epsilon=0.3) == bounded
+    assert find([bounded], ENSEMBLE, dataset="mnist5k") == bounded
+
+
 def test_several_answers_are_none() -> None:
     both = [measurement(), measurement(seed=1, gradient="margin")]
     (said,) = missing(both, **PGD)
@@ -98,6 +109,22 @@ def test_several_answers_are_none() -> None:
             [
                 "empir train --ensemble e.yaml --data mnist5k -o runs",
                 "empir attack --ensemble e.yaml --data mnist5k --checkpoints runs -o measurements.jsonl",
+            ],
+        ),
+        (
+            {"dataset": "mnist5k", "attack": "worst_case", "epsilon": 0.1, "file": "e.yaml"},
+            [
+                "empir train --ensemble e.yaml --data mnist5k -o runs",
+                "empir attack --ensemble e.yaml --data mnist5k --checkpoints runs --attack fgsm,bim,pgd "
+                "--set fgsm.epsilon=0.1 --set bim.epsilon=0.1 --set pgd.epsilon=0.1 -o measurements.jsonl",
+            ],
+        ),
+        (
+            {"dataset": "mnist5k", "attack": "adaptive", "epsilon": 0.25, "samples": 50, "file": "e.yaml"},
+            [
+                "empir train --ensemble e.yaml --data mnist5k -o runs",
+                "empir verify --ensemble e.yaml --data mnist5k --checkpoints runs --set adaptive.epsilon=0.25 "
+                "--limit 50 -o measurements.jsonl",
             ],
         ),
         (
