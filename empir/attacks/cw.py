@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import ModuleType
 from typing import Annotated, ClassVar
 
 import torch
@@ -35,13 +36,8 @@ class CW(Attack):
 
     def perturb(self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         """See `Attack`; nothing is drawn at random."""
-        with warnings.catch_warnings():  # foolbox imports from a place that SciPy is about to close
-            warnings.filterwarnings("ignore", "Please import `gaussian_filter`", DeprecationWarning)
-            from foolbox.attacks.carlini_wagner import L2CarliniWagnerAttack
-            from foolbox.criteria import Misclassification
-            from foolbox.models.pytorch import PyTorchModel
-
-        attack = L2CarliniWagnerAttack(
+        foolbox = library()
+        attack = foolbox.attacks.L2CarliniWagnerAttack(
             binary_search_steps=self.search_steps,
             steps=self.iterations,
             stepsize=self.learning_rate,
@@ -49,7 +45,15 @@ class CW(Attack):
             initial_const=self.constant,
             abort_early=self.abort_early,
         )
-        attacked = PyTorchModel(ClassLogits(model).eval(), bounds=(0, 1), device=images.device)
-        found = attack.run(attacked, images, Misclassification(labels))
+        attacked = foolbox.models.PyTorchModel(ClassLogits(model).eval(), bounds=(0, 1), device=images.device)
+        found: Tensor = attack.run(attacked, images, foolbox.criteria.Misclassification(labels))
         failed = (found == 0).flatten(1).all(1)  # foolbox's sign of it, which a model may well get wrong
         return torch.where(per_image(failed, found), images, found)
+
+
+def library() -> ModuleType:
+    """foolbox."""
+    with warnings.catch_warnings():  # it imports from a place that SciPy is about to close
+        warnings.filterwarnings("ignore", "Please import `gaussian_filter`", DeprecationWarning)
+        import foolbox
+    return foolbox

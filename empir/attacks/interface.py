@@ -169,6 +169,8 @@ def loss_gradient(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     images = images.detach().requires_grad_()
     with torch.enable_grad():
         loss = nn.functional.cross_entropy(model(images), labels, reduction="sum")
+    if not loss.requires_grad:
+        raise HwsimError("the attacked model has no gradient with respect to its images: attack a surrogate of it")
     return torch.autograd.grad(loss, images)[0].nan_to_num_(nan=0.0)
 
 
@@ -245,5 +247,7 @@ def _check(images: Tensor, labels: Tensor) -> None:
         faults.append("images must be in [0, 1]")
     if labels.dtype != torch.int64 or labels.shape != images.shape[:1]:
         faults.append(f"labels must be int64 [{len(images)}], not {labels.dtype} {list(labels.shape)}")
+    elif len(labels) and int(labels.min()) < 0:
+        faults.append("labels must not be negative")
     if faults:
         raise HwsimError("; ".join(faults).replace("torch.", ""))
