@@ -74,15 +74,15 @@ def quantize_weights(w: Tensor, bits: int) -> Tensor:
     """2 quantize_k(tanh w / (2 max|tanh w|) + 1/2) − 1: odd multiples of 1/n in [−1, 1]; 32 bits change nothing.
 
     The maximum is over the whole tensor and has a gradient, shared evenly by weights that attain it. A weight of zero
-    lies halfway between two levels: half to even makes it −1 with one bit and +1/n with more. A tensor of zeros is
-    taken as it is, as if its maximum were 1/2: its weights become that level, their gradient is not lost.
+    lies halfway between two levels: half to even makes it −1 with one bit and +1/n with more. In a tensor of
+    zeros all become that, with the gradient that a maximum of 1 would give.
     """
     if bits >= UNQUANTIZED:
         return w
     squashed = torch.tanh(_widened(w))
     largest = squashed.abs().amax()
-    twice = torch.where(largest > 0, 2 * largest, torch.ones_like(largest))
-    rounded: Tensor = _RoundSigned.apply(squashed / twice + 0.5, steps(bits))
+    largest = torch.where(largest > 0, largest, torch.ones_like(largest))
+    rounded: Tensor = _RoundSigned.apply(squashed / (2 * largest) + 0.5, steps(bits))
     return rounded.to(w.dtype)
 
 
