@@ -151,8 +151,8 @@ def _seed(target: Target, name: str) -> int:
 def _read(path: Path) -> Answers | None:
     """What a file holds; None where it is missing or damaged."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            held = {name: file[name] for name in _FIELDS}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
+            held = {name: content[name] for name in _FIELDS}
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
     return Answers(**{**held, "seconds": float(held["seconds"])})

@@ -16,8 +16,8 @@ from hwsim.value import Value
 #: Most samples without any gradient under the surrogate that has one most often.
 MOST_WITHOUT_GRADIENT = 0.01
 
-#: Most of a quantised layer's inputs that the clip to [0, 1] may hold at 0 or above 1.
-MOST_AT_ZERO, MOST_AT_ONE = 0.95, 0.5
+#: Most samples that leave a quantised layer none of its inputs between 0 and 1.
+MOST_CLOSED = 0.01
 
 #: Least share of clean images on which the best surrogate answers as the ensemble does.
 LEAST_AGREEMENT = 0.98
@@ -110,22 +110,44 @@ def gradients(without: Mapping[str, float]) -> Gate:
     )
 
 
-def saturation(at_zero: Mapping[str, float], at_one: Mapping[str, float]) -> Gate:
-    """The clip of quantised activations leaves enough of them between 0 and 1 for a gradient to pass.
+class Saturation(Value):
+    """What a quantised layer reads."""
+
+    layer: str
+    """With its member."""
+    at_zero: float
+    """Share of its inputs that are 0 or less: where a rectifier or the clip to [0, 1] cuts the gradient."""
+    at_one: float
+    """Share that is 1 or more."""
+    closed: float
+    """Share of samples all of whose inputs are either: no gradient passes."""
+
+
+def saturation(layers: Sequence[Saturation]) -> Gate:
+    """Every quantised layer of every member lets gradients pass.
+
+    Low-precision layers leave few of their inputs between 0 and 1, which alone stops no attack; a layer that leaves
+    none hides its member from every surrogate, while the others' gradients seem in order.
 
     Args:
-        at_zero, at_one: share of inputs at 0 or less, and at 1 or more, by quantised layer behind the first.
+        layers: all that quantise their inputs, but those that read the image itself.
     """
-    dead = [name for name in at_zero if at_zero[name] > MOST_AT_ZERO or at_one[name] > MOST_AT_ONE]
-    shown = dead or list(at_zero)
-    shares = ", ".join(f"{name} {at_zero[name]:.0%} at 0 and {at_one[name]:.0%} at 1" for name in shown)
+    dead = [layer for layer in layers if layer.closed > MOST_CLOSED]
+    shares = [
+        f"{layer.layer} {layer.at_zero:.0%} at 0, {layer.at_one:.0%} at 1, {layer.closed:.0%} of samples closed"
+        for layer in dead or layers
+    ]
     return Gate(
         name="activations are not saturated",
         passed=not dead,
-        found=shares or "no layer quantises its activations",
-        meaning="the clip to [0, 1] cuts most paths of the gradient: small gradients there are no sign of robustness",
-        values={f"{name} at 0": share for name, share in at_zero.items()}
-        | {f"{name} at 1": share for name, share in at_one.items()},
+        found="; ".join(shares) or "no layer quantises its activations",
+        meaning="the clip to [0, 1] hides whole members from the gradient, and attacks do not know how to change their "
+        "answer",
+        values={
+            f"{layer.layer} {what}": getattr(layer, what)
+            for layer in layers
+            for what in ("at_zero", "at_one", "closed")
+        },
     )
 
 

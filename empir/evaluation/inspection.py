@@ -42,7 +42,7 @@ def inspect(
         gates.falling("epsilon", {size: after(pgd(size, USUAL)) for size in sizes}),
         gates.falling("iterations", {count: after(pgd(epsilon, count)) for count in ITERATIONS}),
         gates.gradients({model.surrogate: probes.without_gradient(target, model, samples) for model in models}),
-        gates.saturation(*probes.saturation(target, samples)),
+        gates.saturation(probes.saturation(target, samples)),
         gates.decisions({model.surrogate: probes.agreement(target, model) for model in models}),
     )
 

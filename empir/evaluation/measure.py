@@ -79,8 +79,15 @@ def measure(
 
     Args:
         gradient: name of the surrogate that every attack follows; as in `GRADIENTS` if None.
+
+    Raises:
+        SpecError: there is no such gradient.
     """
     tell = progress or Silent()
+    followed = [gradient or GRADIENTS[accounting].get(one.name, GRADIENT) for one in attacks]
+    questions = [Question(one, name) for one, name in zip(attacks, followed, strict=True)]
+    for question in questions:
+        question.model(target)  # an unknown gradient is refused before anything is attacked
     labels = target.labels
     clean = answer_clean(target, tell)
     before = Worst.clean(labels, clean, target.drawn)
@@ -89,9 +96,7 @@ def measure(
     samples = everyone if own else before.standing
     guides = clean.decisions if own else labels[samples]
     found: list[tuple[Question, Answers]] = []
-    for attack in attacks:
-        followed = gradient or GRADIENTS[accounting].get(attack.name, GRADIENT)
-        question = Question(attack, followed)
+    for attack, question in zip(attacks, questions, strict=True):
         tell.begin(str(question))
         answers = attacked(target, question, samples, guides, tell)
         found.append((question, answers))
@@ -111,7 +116,7 @@ def measure(
             parameters=attack.model_dump(mode="json", exclude={"epsilon"}),
             norm=attack.norm,
             epsilon=attack.epsilon,
-            gradient=followed,
+            gradient=question.gradient,
             median_distortion=median_distortion(before.chances, chances, distances),
         )
         yield Measured(line, _rate(answers))

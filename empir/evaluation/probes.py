@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -14,6 +14,7 @@ from empir.attacks.interface import loss_gradient
 from empir.ensemble.module import EnsembleModule
 from empir.evaluation.accounting import Classes
 from empir.evaluation.attacked import Question
+from empir.evaluation.gates import Saturation
 from empir.evaluation.target import Target
 from empir.quantization.execution import execution
 from empir.quantization.layers import DoReFaActivation
@@ -36,8 +37,8 @@ def agreement(target: Target, question: Question) -> float:
     return agreeing / len(target.dataset)
 
 
-def saturation(target: Target, samples: Classes) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    """Share of what each quantised layer reads that is 0 or less, and 1 or more, by member and layer.
+def saturation(target: Target, samples: Classes) -> tuple[Saturation, ...]:
+    """How saturated the inputs of each layer are that quantises them, by member.
 
     Layers that read the image itself are left out: black and white are what images are made of.
     """
@@ -46,9 +47,14 @@ def saturation(target: Target, samples: Classes) -> tuple[Mapping[str, float], M
         for images, _ in _batches(target, samples):
             for member in target.module.members:
                 member(images)
-    return (
-        {name: float(low / total) for name, (low, _, total) in counts.items()},
-        {name: float(high / total) for name, (_, high, total) in counts.items()},
+    return tuple(
+        Saturation(
+            layer=name,
+            at_zero=float(low / total),
+            at_one=float(high / total),
+            closed=float(closed / images),
+        )
+        for name, (low, high, total, closed, images) in counts.items()
     )
 
 
@@ -57,9 +63,10 @@ def _watched(ensemble: EnsembleModule, spared: str, counts: dict[str, np.ndarray
     """Count, for as long as this lasts, what quantisers of activations read."""
 
     def note(name: str, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        x = inputs[0]
-        seen = np.array([int((x <= 0).sum()), int((x >= 1).sum()), x.numel()])
-        counts[name] = counts.get(name, 0) + seen
+        low, high = (inputs[0] <= 0).flatten(1), (inputs[0] >= 1).flatten(1)
+        closed = (low | high).all(1)
+        seen = [int(low.sum()), int(high.sum()), low.numel(), int(closed.sum()), len(closed)]
+        counts[name] = counts.get(name, 0) + np.array(seen)
 
     hooks = [
         part.register_forward_pre_hook(partial(note, f"{name} {layer}"))

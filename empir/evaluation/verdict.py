@@ -42,15 +42,18 @@ def verdict(labels: Classes, plain: Chances, adaptive: Chances, gates: Sequence[
     """
     claimed, left = accuracy(plain), accuracy(adaptive)
     ignorant = float(np.bincount(labels).max()) / labels.size
-    kept = left / claimed if claimed else 0.0
+
+    def keeps(share: float) -> bool:
+        return left >= share * claimed - 1e-9
+
     broken = failed(gates)
     judgement: Judgement = "not real"
     reason = ""
     if interval(adaptive)[0] <= ignorant:
         reason = f"; always answering with the commonest class is as robust ({ignorant:.1%})"
-    elif kept >= REAL and not broken:
+    elif keeps(REAL) and not broken:
         judgement = "real"
-    elif kept >= PARTLY:
+    elif keeps(PARTLY):
         judgement = "partly real"
     expected = ", expected over the member drawn," if drawn else ""
     doubt = f"; {len(broken)} of {len(gates)} gates fail" if broken else ""
