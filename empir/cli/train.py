@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,7 +132,7 @@ def _train(
 class Rate:
     """Images trained on in a second, by a clock that hears of every step."""
 
-    def __init__(self, bar: Bar) -> None:
+    def __init__(self, bar: Callable[[int, int], object]) -> None:
         self.bar = bar
         self.images, self.seconds = 0, 0.0
         self._last: tuple[int, float] | None = None
