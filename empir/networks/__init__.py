@@ -100,8 +100,12 @@ def _described(module: nn.Module, example: Any, reference: NetworkReference) -> 
             raise _refuse(reference, "needs the input shape of one sample, as in 3x224x224")
         module.input_shape = shape
     if not hasattr(module, "classes"):
-        with evaluating(module), torch.no_grad():
-            module.classes = module(torch.zeros(1, *module.input_shape)).shape[1]
+        try:
+            with evaluating(module), torch.no_grad():
+                module.classes = module(torch.zeros(1, *module.input_shape)).shape[1]
+        except Exception as error:  # other people's code runs here and may raise anything
+            shape = "x".join(map(str, module.input_shape))
+            raise _refuse(reference, f"cannot take images of shape {shape}: {type(error).__name__}: {error}") from error
     return module
 
 

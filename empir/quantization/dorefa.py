@@ -19,39 +19,25 @@ UNQUANTIZED = 32
 
 
 class _Round(torch.autograd.Function):
-    """To the nearest of the levels 0, 1/n, ..., 1; the gradient passes as if nothing were rounded."""
+    """The nearest level i/n of `x` in [0, 1], or 2i/n − 1 if signed; the gradient is that of `x`, or of 2x − 1.
+
+    The signed level is computed as (2i − n) / n, without cancellation.
+    """
 
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(x: Tensor, steps: int) -> Tensor:
-        return (x * steps).round_().mul_(1 / steps)
+    def forward(x: Tensor, n: int, signed: bool) -> Tensor:
+        codes = (x * n).round_()
+        return (codes.mul_(2).sub_(n) if signed else codes).mul_(1 / n)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
-        pass
+    def setup_context(ctx: Any, inputs: tuple[Tensor, int, bool], output: Tensor) -> None:
+        ctx.signed = inputs[2]
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient, None
-
-
-class _RoundSigned(torch.autograd.Function):
-    """Twice the level less one, i.e. (2i − n) / n, without the cancellation: the gradient is that of 2x − 1."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x: Tensor, steps: int) -> Tensor:
-        return (x * steps).round_().mul_(2).sub_(steps).mul_(1 / steps)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, int], output: Tensor) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return 2 * gradient, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return 2 * gradient if ctx.signed else gradient, None, None
 
 
 def steps(bits: int) -> int:
@@ -66,7 +52,7 @@ def quantize_unit(x: Tensor, bits: int) -> Tensor:
     """
     if bits >= UNQUANTIZED:
         return x
-    rounded: Tensor = _Round.apply(_widened(x), steps(bits))
+    rounded: Tensor = _Round.apply(_widened(x), steps(bits), False)
     return rounded.to(x.dtype)
 
 
@@ -82,7 +68,7 @@ def quantize_weights(w: Tensor, bits: int) -> Tensor:
     squashed = torch.tanh(_widened(w))
     largest = squashed.abs().amax()
     largest = torch.where(largest > 0, largest, torch.ones_like(largest))
-    rounded: Tensor = _RoundSigned.apply(squashed / (2 * largest) + 0.5, steps(bits))
+    rounded: Tensor = _Round.apply(squashed / (2 * largest) + 0.5, steps(bits), True)
     return rounded.to(w.dtype)
 
 

@@ -82,7 +82,8 @@ def quantize(module: nn.Module, weight_bits: int, activation_bits: int, rule: Ru
         raise SpecError(Fault(f"{shown(name)} {_NO_LAYER}", field="quantize") for name in sorted(functions))
     spared = {run.layer for run, chosen in zip(runs, picked, strict=True) if not chosen}
     for layer in dict.fromkeys(run.layer for run in runs if run.layer is not None and run.layer not in spared):
-        parametrize.register_parametrization(layer, "weight", DoReFaWeight(weight_bits))
+        # "unsafe": what torch would check by quantising twice, that shape and type stay, is known.
+        parametrize.register_parametrization(layer, "weight", DoReFaWeight(weight_bits), unsafe=True)
         layer.add_module(ACTIVATION, DoReFaActivation(activation_bits, weight_bits))
         layer.register_forward_pre_hook(_quantize_input, with_kwargs=True)
     return module
