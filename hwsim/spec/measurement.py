@@ -100,7 +100,7 @@ class Measurement(Consistent):
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].insert(0, "schema"))
 
-    contract: Literal["hwsim.measurement/1"] = Field(default=SCHEMA, alias="schema", description="Which contract the line follows.")
+    contract: Literal["hwsim.measurement/1"] = Field(default=SCHEMA, alias="schema", description="Contract of the line.")
     ensemble: Fingerprint
     """`Ensemble.identity()`: follows from network, members' widths, combiner, quantize and full_precision_bits."""
     network: NetworkReference
