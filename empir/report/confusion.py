@@ -22,7 +22,8 @@ WRITTEN = 12
 #: Side of a matrix with its title [inches], and most of them in a line.
 SIDE, MOST_ACROSS = 4.2, 4
 
-ORDER = ("none", *ATTACKS, "worst_case", "adaptive")
+ANY_OTHER = ""
+ORDER = ("none", *ATTACKS, ANY_OTHER, "worst_case", "adaptive")
 
 
 def write_confusions(table: Table, folder: Path) -> Iterator[Path]:
@@ -43,7 +44,7 @@ def _shown(subject: Subject, accounting: str) -> list[Measurement]:
     return sorted(
         kept,
         key=lambda one: (
-            ORDER.index(one.attack) if one.attack in ORDER else len(ATTACKS),
+            ORDER.index(one.attack if one.attack in ORDER else ANY_OTHER),
             one.attack,
             one.epsilon is None,
             caption(one, one.samples),
@@ -62,13 +63,8 @@ def caption(one: Measurement, samples: int) -> str:
         return f"clean: {one.clean_accuracy:.1%} right{fewer}"
     bound = "" if one.epsilon is None else f", epsilon {one.epsilon:g}"
     name = one.attack.replace("_", " ") if one.attack in ("worst_case", "adaptive") else one.attack.upper()
-    how = (
-        f"of {', '.join(attacks_of(one))}"
-        if one.attack == "worst_case"
-        else f"on {one.gradient}"
-        if one.gradient
-        else ""
-    )
+    over = attacks_of(one)
+    how = f"of {', '.join(over)}" if over else f"on {one.gradient}" if one.gradient else ""
     return f"{name}{bound}: {one.robust_accuracy:.1%} right{fewer}\n{how}".rstrip()
 
 

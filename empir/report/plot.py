@@ -34,7 +34,7 @@ def write_tradeoff(table: Table, folder: Path) -> Path | None:
     ]
     if not drawn:
         return None
-    figure = Figure(figsize=(11, 6.5), dpi=110, layout="constrained")
+    figure = Figure(figsize=(13, 6.5), dpi=110, layout="constrained")
     axes = figure.subplots()
     few = len(drawn) <= 10
     colours = [colormaps["tab10"](i) if few else colormaps["turbo"](i / (len(drawn) - 1)) for i in range(len(drawn))]
@@ -47,7 +47,7 @@ def write_tradeoff(table: Table, folder: Path) -> Path | None:
     axes.set_ylim(bottom=-3)
     axes.grid(alpha=0.3)
     names = [Line2D([], [], marker="o", linestyle="", color=colour) for colour in colours]
-    shapes = [Line2D([], [], marker=marker, linestyle="", color="grey") for marker, _ in MARKERS.values()]
+    shapes = [Line2D([], [], marker=marker, linestyle="", color="black") for marker, _ in MARKERS.values()]
     figure.legend(names, [label for label, _ in drawn], title="ensemble", loc="outside right upper")
     figure.legend(
         shapes, [text for _, text in MARKERS.values()], title="accounting", loc="outside lower center", ncols=3
