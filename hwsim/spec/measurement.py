@@ -100,7 +100,7 @@ class Measurement(Consistent):
 
     model_config = ConfigDict(json_schema_extra=lambda schema: schema["required"].insert(0, "schema"))
 
-    contract: Literal["hwsim.measurement/1"] = Field(default=SCHEMA, alias="schema", description="Contract of the line.")
+    contract: Literal["hwsim.measurement/1"] = Field(default=SCHEMA, alias="schema", description="Of the line.")
     ensemble: Fingerprint
     """`Ensemble.identity()`: follows from network, members' widths, combiner, quantize and full_precision_bits."""
     network: NetworkReference
