@@ -117,7 +117,7 @@ def _print_json(found: list[Measured]) -> None:
 
 
 def _print(target: Target, found: list[Measured], accounting: str) -> None:
-    from empir.cli.tables import console, heading, percent, table
+    from empir.cli.tables import console, heading, interval_text, percent, table
 
     screen = console(sys.stdout)
     screen.print(heading(target, f"{accounting} accounting"))
@@ -125,14 +125,13 @@ def _print(target: Target, found: list[Measured], accounting: str) -> None:
     rows = table("attack", "gradient", ">epsilon", ">clean", ">robust", ">95 % interval", ">distortion", ">images/s")
     for one in found:
         line = one.measurement
-        low, high = line.interval
         rows.add_row(
             _title(line.attack, line.parameters),
             line.gradient or "",
             "" if line.epsilon is None else f"{line.epsilon:.3g}",
             percent(line.clean_accuracy),
             percent(line.robust_accuracy),
-            f"{percent(low)} to {percent(high)}",
+            interval_text(line.interval),
             "" if line.median_distortion is None else f"{line.median_distortion:.3g} {line.norm}",
             "" if one.rate is None else f"{one.rate:,.3g}",
         )

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from empir.evaluation.words import interval_text as interval_text, percent as percent
+
 if TYPE_CHECKING:
     from empir.evaluation.target import Target
 
@@ -43,8 +45,3 @@ def heading(target: Target, how: str) -> Text:
     defence = target.training["defence"]["kind"]
     trained = "" if defence == "none" else f", trained with {defence}"
     return Text(f"{target.spec.name}: {target.spec.network.name}{trained}, on {data}, {how}", style="bold")
-
-
-def percent(share: float) -> str:
-    """`13.4 %`."""
-    return f"{100 * share:.1f} %"

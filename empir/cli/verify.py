@@ -111,20 +111,22 @@ def _print(target: Target, found: Verification) -> None:
 
     screen = console(sys.stdout)
     screen.print(heading(target, f"within {found.epsilon:.3g} in L-infinity"))
-    for part in (_stages(found), _sweep(found), _gates(found)):
+    for part in (_stages(found), _sweep(found)):
         screen.print()
         screen.print(part)
+    screen.print()
+    screen.print(_gates(found), soft_wrap=True)
     style = {"real": "green", "partly real": "yellow", "not real": "red"}[found.verdict.judgement]
     screen.print()
-    screen.print(Text(found.verdict.sentence, style=style))
+    screen.print(Text(found.verdict.sentence, style=style), soft_wrap=True)
 
 
 def _stages(found: Verification) -> Any:
-    from empir.cli.tables import percent, table
+    from empir.cli.tables import interval_text, percent, table
 
     rows = table("attack", "gradient", ">attacked", ">broke", ">left right", ">95 % interval", ">images/s")
     rows.add_row(
-        "clean", "", f"{found.samples:,}", "", percent(found.clean_accuracy), _interval(found.clean_interval), ""
+        "clean", "", f"{found.samples:,}", "", percent(found.clean_accuracy), interval_text(found.clean_interval), ""
     )
     for stage in found.stages:
         broke = f"{stage.broke:,.0f}" if stage.broke == round(stage.broke) else f"{stage.broke:,.1f}"
@@ -134,7 +136,7 @@ def _stages(found: Verification) -> Any:
             f"{stage.attacked:,}",
             broke,
             percent(stage.left),
-            _interval(stage.interval),
+            interval_text(stage.interval),
             "" if stage.rate is None else f"{stage.rate:,.3g}",
         )
     return rows
@@ -167,9 +169,3 @@ def _gates(found: Verification) -> Any:
 
 def _surrogate(gradient: str, temperature: float) -> str:
     return gradient if temperature == 1 else f"{gradient} / {temperature:g}"
-
-
-def _interval(bounds: tuple[float, float]) -> str:
-    from empir.cli.tables import percent
-
-    return f"{percent(bounds[0])} to {percent(bounds[1])}"

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from empir.evaluation.accounting import Chances, accuracy, interval
+from empir.evaluation.words import percent
 from hwsim.value import Value
 
 #: Most samples without any gradient under the surrogate that has one most often.
@@ -45,7 +46,7 @@ def unbounded(chances: Chances) -> Gate:
     return Gate(
         name="unbounded epsilon reaches 0 %",
         passed=left == 0,
-        found=f"{left:.1%} of {chances.size} samples stand at epsilon = 1",
+        found=f"{percent(left)} of {chances.size} samples stand at epsilon = 1",
         meaning="the gradient attacks fail even where success is certain, so what stands at a small epsilon proves "
         "nothing",
         values={"accuracy": left},
@@ -61,12 +62,12 @@ def falling(what: str, after: Mapping[float, Chances]) -> Gate:
     """
     steps = {value: accuracy(chances) for value, chances in after.items()}
     rises = [
-        f"{steps[low]:.1%} at {low:.3g}, but {steps[high]:.1%} at {high:.3g}"
+        f"{percent(steps[low])} at {low:.3g}, but {percent(steps[high])} at {high:.3g}"
         for number, low in enumerate(steps)
         for high in list(steps)[number + 1 :]
         if steps[high] > interval(after[low])[1]
     ]
-    course = ", ".join(f"{share:.1%} at {value:.3g}" for value, share in steps.items())
+    course = ", ".join(f"{percent(share)} at {value:.3g}" for value, share in steps.items())
     return Gate(
         name=f"accuracy never rises with {what}",
         passed=not rises,
@@ -87,7 +88,7 @@ def black_box(white: Chances, both: Chances) -> Gate:
     return Gate(
         name="Square never beats white-box",
         passed=after >= interval(white)[0],
-        found=f"{before:.1%} stand after the gradient attacks, {after:.1%} after Square too",
+        found=f"{percent(before)} stand after the gradient attacks, {percent(after)} after Square too",
         meaning="an attack that sees no gradient finds what the gradient attacks miss: the gradients mislead",
         values={"white_box": before, "with_square": after},
     )
@@ -100,7 +101,7 @@ def gradients(without: Mapping[str, float]) -> Gate:
         without: share of samples whose input gradient is zero in every pixel, by surrogate.
     """
     best = min(without, key=lambda name: without[name])
-    blind = ", ".join(f"{name} {share:.1%}" for name, share in without.items())
+    blind = ", ".join(f"{name} {percent(share)}" for name, share in without.items())
     return Gate(
         name="gradients do not vanish",
         passed=without[best] <= MOST_WITHOUT_GRADIENT,
@@ -134,7 +135,8 @@ def saturation(layers: Sequence[Saturation]) -> Gate:
     """
     dead = [layer for layer in layers if layer.closed > MOST_CLOSED]
     shares = [
-        f"{layer.layer} {layer.at_zero:.0%} at 0, {layer.at_one:.0%} at 1, {layer.closed:.0%} of samples closed"
+        f"{layer.layer} {percent(layer.at_zero)} at 0 and {percent(layer.at_one)} at 1, closed to "
+        f"{percent(layer.closed)} of samples"
         for layer in dead or layers
     ]
     return Gate(
@@ -161,7 +163,7 @@ def decisions(agreement: Mapping[str, float]) -> Gate:
     return Gate(
         name="surrogate's argmax is the decision",
         passed=agreement[best] >= LEAST_AGREEMENT,
-        found=", ".join(f"{name} {share:.1%}" for name, share in agreement.items()),
+        found=", ".join(f"{name} {percent(share)}" for name, share in agreement.items()),
         meaning="no surrogate answers as the ensemble does, so what fools them need not fool it",
         values=dict(agreement),
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from empir.evaluation.accounting import Chances, Classes, accuracy, interval
 from empir.evaluation.gates import Gate, failed
+from empir.evaluation.words import interval_text, percent
 from hwsim.value import Value
 
 Judgement = Literal["real", "partly real", "not real"]
@@ -50,7 +51,7 @@ def verdict(labels: Classes, plain: Chances, adaptive: Chances, gates: Sequence[
     judgement: Judgement = "not real"
     reason = ""
     if interval(adaptive)[0] <= ignorant:
-        reason = f"; always answering with the commonest class is as robust ({ignorant:.1%})"
+        reason = f"; always answering with the commonest class is as robust ({percent(ignorant)})"
     elif keeps(REAL) and not broken:
         judgement = "real"
     elif keeps(PARTLY):
@@ -65,5 +66,4 @@ def verdict(labels: Classes, plain: Chances, adaptive: Chances, gates: Sequence[
 
 
 def _share(chances: Chances) -> str:
-    low, high = interval(chances)
-    return f"{accuracy(chances):.1%} (95 % interval {low:.1%} to {high:.1%})"
+    return f"{percent(accuracy(chances))} (95 % interval {interval_text(interval(chances))})"

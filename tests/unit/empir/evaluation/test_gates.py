@@ -23,7 +23,7 @@ def test_accuracy_may_rise_within_its_interval_only() -> None:
     assert gates.falling("epsilon", {0.1: share(50), 0.2: share(10), 0.3: share(17)}).passed
     failed = gates.falling("epsilon", {0.1: share(50), 0.2: share(10), 0.3: share(18)})
     assert not failed.passed
-    assert "10.0% at 0.2, but 18.0% at 0.3" in failed.found
+    assert "10.0 % at 0.2, but 18.0 % at 0.3" in failed.found
 
 
 def test_a_rise_in_small_steps_is_a_rise() -> None:

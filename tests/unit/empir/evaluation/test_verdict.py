@@ -42,8 +42,8 @@ def test_judgement(plain: int, adaptive: int, passed: bool, judgement: str) -> N
 
 def test_the_sentence_has_numbers_and_intervals() -> None:
     sentence = verdict(LABELS, share(500), share(10), [gate(False)]).sentence
-    assert "50.0% (95 % interval 46.9% to 53.1%)" in sentence
-    assert "1.0% (95 % interval 0.5% to 1.8%)" in sentence
+    assert "50.0 % (95 % interval 46.9 to 53.1 %)" in sentence
+    assert "1.0 % (95 % interval 0.5 to 1.8 %)" in sentence
     assert "1 of 1 gates fail" in sentence
 
 
