@@ -1,8 +1,8 @@
 """The same network, arranged for a CPU: channels last, and convolutions that oneDNN is slow at in another form.
 
-Two forms are equal to a convolution term by term. A stride that divides the kernel is moved into the channels (space to
-depth): a kernel of size k and stride s over c channels is one of size k/s and stride 1 over c s² channels. A kernel that
-covers its whole input is a matrix product. Sums are taken in another order: results agree to rounding.
+Two forms are equal to a convolution term by term. A stride that divides the kernel is moved into the channels (space
+to depth): a kernel of size k and stride s over c channels is one of size k/s and stride 1 over c s² channels. A kernel
+that covers its whole input is a matrix product. Sums are taken in another order: results agree to rounding.
 """
 
 from __future__ import annotations

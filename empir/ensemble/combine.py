@@ -1,9 +1,9 @@
 """How the members' answers become one: averaging, max voting, and one member drawn per inference.
 
 Every rule returns scores [batch, classes] whose argmax is the decision. Several classes can share the first place: two
-saturated members that disagree average to exactly 1/2 each, and three members can cast three votes. Of those classes the
-one wins that the full-precision members find most probable in the mean (all members, where none is in full precision);
-if they cannot tell either, the first. With one full-precision member and three different votes, or two, this is that
+saturated members that disagree average to exactly 1/2 each, and three members can cast three votes. Of those classes
+the one wins that the full-precision members find most probable in the mean (all members, where none is in full
+precision); if they cannot tell either, the first. With one full-precision member and three different votes this is that
 member's choice.
 """
 
@@ -47,17 +47,25 @@ def draw(images: Tensor, members: int, seed: int) -> Tensor:
     pixel draws anew, as every inference of the real defence does. Only an image asked twice gets the same answer twice.
     An attacker may therefore look for an image with a lucky draw; judge what it found under another seed.
 
-    The hash is multilinear, the upper half of sum_i a_i x_i + a_0 modulo 2^64, with x_i the bits of a pixel and a_i
-    drawn from the seed: over seeds, the draws of any two images are independent (Lemire and Kaser, "Strongly universal
-    string hashing is fast", 2014). Integer sums do not depend on their order, so every device draws alike.
+    The hash is sum_i a_i x_i + a_0 modulo 2^64, with x_i the bits of a pixel and a_i drawn from the seed: two images
+    collide with a probability of at most 2^-32. The finaliser of SplitMix64 (Steele, Lea, Flood, OOPSLA 2014) makes of
+    it draws that are unrelated even where all images are changed alike. Sums of integers do not depend on their order,
+    so every device draws alike.
     """
     # Adding zero makes -0.0, which equals 0.0, draw like it.
     pixels = (images.detach().flatten(1).float() + 0.0).view(torch.int32).long()
     generator = torch.Generator().manual_seed(seed)
     bounds = torch.iinfo(torch.int64)
     factors = torch.randint(bounds.min, bounds.max, (pixels.shape[1] + 1,), generator=generator).to(pixels.device)
-    upper = ((pixels * factors[1:]).sum(1) + factors[0]) >> 32 & 0xFFFFFFFF
-    return upper * members >> 32
+    mixed = (pixels * factors[1:]).sum(1) + factors[0]
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ _shifted(mixed, shift)) * (factor - 2**64)
+    return _shifted(mixed ^ _shifted(mixed, 31), 32) * members >> 32
+
+
+def _shifted(x: Tensor, bits: int) -> Tensor:
+    """To the right as if unsigned."""
+    return x >> bits & (1 << 64 - bits) - 1
 
 
 def _settled(scores: Tensor, probabilities: Tensor, full_precision: Tensor) -> Tensor:

@@ -25,8 +25,8 @@ class EnsembleModule(nn.Module):
         combiner: average, max_vote or random_switch.
         seed: of the draws of random_switch.
         names: one for each member; numbers from 0 where left out.
-        stacked: whether the members run as one (see stacked.py) or one after another; where left out they do so on a GPU
-            if they can.
+        stacked: whether the members run as one (see stacked.py) or one after another; where left out, as one on a GPU
+            if they can, one after another on a CPU.
     """
 
     def __init__(

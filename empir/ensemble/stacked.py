@@ -1,11 +1,11 @@
 """Members of one topology evaluated as one: every layer runs once, over the weights of all of them.
 
-torch.func.vmap makes the members' convolutions one grouped convolution, their linear layers one batched product. Members
-may differ in their weights and in the bits of what their layers read: a stacked layer quantises each member's input to
-that member's levels, and passes it on untouched where the member's layer is not quantised.
+torch.func.vmap makes the members' convolutions one grouped convolution, their linear layers one batched product. The
+members may differ in their weights and in the bits of what their layers read: a stacked layer quantises each member's
+input to that member's levels, and passes it on untouched where the member's layer is not quantised.
 
-On a CPU this gains nothing: oneDNN takes as long for three groups as for three convolutions. On a GPU small networks wait
-for kernels to be launched, and this launches a third of them for three members.
+On a CPU this gains nothing: oneDNN takes as long for three groups as for three convolutions. On a GPU small networks
+wait for kernels to be launched, and this launches a third of them for three members.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class _ClipAndRound(torch.autograd.Function):
 def stackable(members: Sequence[nn.Module]) -> bool:
     """Whether members differ in nothing but tensors and the bits of what they read, and vmap can run them.
 
-    They must be in single or double precision, say their `input_shape`, and one must quantise every layer that any does.
+    They must be in single or double precision and say their `input_shape`; one must quantise all layers that any does.
     """
     first, *others = members
     names = [{name for name, _, _ in quantized_layers(member)} for member in members]
