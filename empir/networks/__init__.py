@@ -104,8 +104,8 @@ def _described(module: nn.Module, example: Any, reference: NetworkReference) -> 
             with evaluating(module), torch.no_grad():
                 module.classes = module(torch.zeros(1, *module.input_shape)).shape[1]
         except Exception as error:  # other people's code runs here and may raise anything
-            shape = "x".join(map(str, module.input_shape))
-            raise _refuse(reference, f"cannot take images of shape {shape}: {type(error).__name__}: {error}") from error
+            size = "x".join(map(str, module.input_shape))
+            raise _refuse(reference, f"cannot take images of shape {size}: {type(error).__name__}: {error}") from error
     return module
 
 

@@ -46,7 +46,7 @@ def export_onnx(module: nn.Module, example: Tensor, path: str | Path) -> None:
     """
     path = Path(path)
     if find_spec("onnxscript") is None:
-        raise SpecError([Fault("onnxscript is not installed: pip install onnx onnxscript", file=str(path))])
+        raise SpecError([Fault("onnxscript is not installed: pip install onnxscript", file=str(path))])
     network = _integer(freeze(module).cpu().float())
     pair = example[:1].cpu().float().expand(2, *example.shape[1:])  # torch.export would take a batch of 1 as constant
     try:
@@ -63,7 +63,9 @@ def export_onnx(module: nn.Module, example: Tensor, path: str | Path) -> None:
                 verbose=False,
             )
     except Exception as error:  # the module's own code runs here and may raise anything
-        raise SpecError([Fault(f"torch cannot export the module: {error}", file=str(path))]) from error
+        lines = str(error.__cause__ or error).strip().splitlines()
+        reason = f"{type(error.__cause__ or error).__name__}: {lines[0] if lines else 'no reason'}"
+        raise SpecError([Fault(f"torch cannot export the module: {reason}", file=str(path))]) from error
     for value in list(program.model.graph.initializers.values()):
         value.name = value.name.replace("parametrizations.weight.original", "weight")
     part = path.with_name(f".{path.name}.{os.getpid()}")
@@ -91,7 +93,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _integer(frozen: nn.Module) -> nn.Module:
-    """Put integers in the place of a frozen network's quantised weights and activations."""
+    """Put ONNX's operators in the place of a frozen network's quantised weights and activations."""
     for layer in list(frozen.modules()):
         quantizer = getattr(layer, ACTIVATION, None)
         if not isinstance(quantizer, DoReFaActivation):
@@ -108,7 +110,7 @@ def _integer(frozen: nn.Module) -> nn.Module:
 
 
 class _Weight(nn.Module):
-    """DequantizeLinear of stored integers."""
+    """DequantizeLinear of integers, which take the place of the weights."""
 
     def __init__(self, bits: int) -> None:
         super().__init__()

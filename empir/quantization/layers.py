@@ -12,6 +12,7 @@ from torch.nn.utils import parametrize
 from empir.quantization.dorefa import quantize_activations, quantize_weights
 from empir.quantization.execution import execution
 from hwsim.errors import Fault, SpecError, shown
+from hwsim.spec.ensemble import WIDTHS
 from hwsim.spec.rules import Rule, quantized
 
 #: Under this name a quantised layer has its `DoReFaActivation`.
@@ -65,14 +66,16 @@ def quantize(module: nn.Module, weight_bits: int, activation_bits: int, rule: Ru
 
     Args:
         module: any network.
-        weight_bits, activation_bits: 1 to 16, or 32 for full precision.
+        weight_bits, activation_bits: as a member's may be; 32 is full precision.
         rule: as in an ensemble's spec; a layer's name is its path in the module.
         example: one input, batch in front, which is run once to see the layers in order of execution.
 
     Raises:
         SpecError: the rule names layers that are not there, or picks what a function computes outside of any layer.
-        ValueError: something is quantised already.
+        ValueError: something is quantised already, or there are no such widths.
     """
+    if not {weight_bits, activation_bits} <= set(WIDTHS):
+        raise ValueError(f"widths are {', '.join(map(str, WIDTHS))}, not {weight_bits} and {activation_bits}")
     if quantized_layers(module):
         raise ValueError("the module is quantised already")
     runs = execution(module, example)

@@ -127,7 +127,7 @@ class Unpredictable(nn.Module):
 def test_a_failure_leaves_the_old_file(tmp_path):
     path = tmp_path / "model.onnx"
     path.write_text("old")
-    with pytest.raises(SpecError, match=r"model\.onnx: torch cannot export the module: "):
+    with pytest.raises(SpecError, match=r"model\.onnx: torch cannot export the module: \w+: .{10,200}$"):
         export_onnx(Unpredictable(), EXAMPLE, path)
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

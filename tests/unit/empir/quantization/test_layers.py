@@ -125,6 +125,12 @@ def test_twice_is_refused():
         quantize(module, 2, 2, "convs", EXAMPLE)
 
 
+@pytest.mark.parametrize("bits", [(0, 4), (2, 9), (33, 32)])
+def test_other_widths_are_refused(bits):
+    with pytest.raises(ValueError, match="widths are 1, 2, 3, 4, 5, 6, 7, 8, 16, 32, not"):
+        quantize(made(Residual), *bits, "convs", EXAMPLE)
+
+
 @pytest.mark.parametrize("kind", MODULES)
 def test_all_else_stays_as_it_was(kind):
     plain = made(kind)
