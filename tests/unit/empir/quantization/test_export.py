@@ -124,11 +124,12 @@ class Unpredictable(nn.Module):
         return self.fc(x.flatten(1)) if x.sum() > 1 else x.flatten(1)[:, :5]
 
 
-def test_a_failure_leaves_the_old_file(tmp_path):
+def test_a_failure_is_one_line_and_leaves_the_old_file(tmp_path, capsys):
     path = tmp_path / "model.onnx"
     path.write_text("old")
     with pytest.raises(SpecError, match=r"model\.onnx: torch cannot export the module: \w+: .{10,200}$"):
         export_onnx(Unpredictable(), EXAMPLE, path)
+    assert capsys.readouterr() == ("", "")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
