@@ -7,7 +7,11 @@ each image,
 paper             g_c = sum_k m_k log p_k[c], and slack, so that cross-entropy is sum_k m_k L_k and its gradient the
                   mean of the members' loss gradients: over all members for averaging and random_switch, over those
                   that voted for the final class for max voting (Sen et al., ICLR 2020);
-full_precision    the same over the full-precision members (all, where there is none): what the released code's
+released          q = mean of p_k over the same members, handed to the loss as if it were logits, so that a second softmax
+                  follows: what the released code's fast gradient and projected gradient attacks follow. Where the
+                  members are sure, q hardly moves and its gradient vanishes. One member alone: its logits z, in whose
+                  cross-entropy p = 1 rounds the gradient away as it does there;
+full_precision    the same as `paper` over the full-precision members (all, where there is none): what the released code's
                   Carlini-Wagner and basic iterative attacks follow;
 mean_probability  log mean_k p_k: its cross-entropy is that of the probabilities that averaging returns;
 mean_logit        mean_k z_k;
@@ -100,7 +104,7 @@ def surrogate(name: str, ensemble: EnsembleModule, temperature: float = 1.0) -> 
         known = (*SURROGATES, *(f"member:{own}" for own in ensemble.names))
         raise SpecError([Fault(f"no gradient {shown(name)}{did_you_mean(name, known)}: one of {', '.join(known)}")])
     only = [i for i, full in enumerate(ensemble.full_precision.tolist()) if full] if name == "full_precision" else []
-    voters = name == "paper" and ensemble.combiner == "max_vote"
+    voters = name in ("paper", "released") and ensemble.combiner == "max_vote"
     return Surrogate(ensemble, _RULES[name], only or everyone, voters, temperature)
 
 
@@ -174,8 +178,15 @@ def _margin(logits: Tensor, weights: Tensor, temperature: float) -> Tensor:
     return (weights * (logits - second.where(is_top, first)) / (span * temperature)).sum(0)
 
 
+def _softmax_twice(logits: Tensor, weights: Tensor, temperature: float) -> Tensor:
+    if len(logits) == 1:
+        return logits[0] / temperature
+    return (weights * (logits / temperature).softmax(-1)).sum(0)
+
+
 _RULES: dict[str, Rule] = {
     "paper": _mean_loss,
+    "released": _softmax_twice,
     "full_precision": _mean_loss,
     "mean_probability": _mean_probability,
     "mean_logit": _mean_logit,

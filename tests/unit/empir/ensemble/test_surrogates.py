@@ -52,6 +52,7 @@ def expected(name: str, z: Array, temperature: float) -> Array:
     z = z / temperature
     return {
         "paper": lambda: log_softmax(z).mean(1),
+        "released": lambda: log_softmax(np.exp(log_softmax(z)).mean(1)),
         "full_precision": lambda: log_softmax(z)[:, 0],
         "mean_probability": lambda: np.log(np.exp(log_softmax(z)).mean(1)),
         "mean_logit": lambda: log_softmax(z.mean(1)),
@@ -102,6 +103,27 @@ def test_the_argmax_is_the_decision_always_where_it_is_said_to_be(scale: float) 
     assert surrogate("mean_probability", ensemble()).agrees(z if scale < 300 else z[:0]).all()
     pairs = logits(400, members=2, classes=2, scale=min(scale, 3))
     assert surrogate("paper", ensemble(members=2)).agrees(pairs).all()
+
+
+def test_released_counts_the_voters_alone() -> None:
+    """Two votes for class 0 against one: the loss of softmax((p_0 + p_1) / 2), as the released code builds it."""
+    z = torch.tensor([[2.0, 0.0, 1.0], [3.0, 1.0, 0.0], [0.0, 9.0, 0.0]], dtype=torch.float64)[None, :, None]
+    q = np.exp(log_softmax(z[0, :2, 0].numpy())).mean(0)
+    assert surrogate("released", ensemble(combiner="max_vote"))(z)[0].numpy() == pytest.approx(q, rel=1e-12)
+
+
+def test_released_has_no_gradient_where_members_are_sure() -> None:
+    """Logits 200 apart: exact arithmetic has a gradient of the order of exp(-200), single precision none."""
+    sure = 200 * F.one_hot(torch.tensor([1, 2]), 4).float()[:, None, None].expand(-1, 3, 1, -1).clone()
+    for members, name, vanishes in ((3, "released", True), (3, "margin", False), (1, "released", True)):
+        images = sure.clone().requires_grad_()
+        F.cross_entropy(surrogate(name, ensemble(members))(images), torch.tensor([1, 2])).backward()
+        assert (images.grad == 0).all().item() is vanishes
+
+
+def test_released_takes_the_logits_of_one_member_alone() -> None:
+    z = logits()
+    assert torch.equal(surrogate("released", ensemble(1))(z), z[:, 0, 0])
 
 
 def test_a_geometric_mean_can_prefer_another_class() -> None:
