@@ -80,17 +80,16 @@ def attack(
     reads. --set also takes what `empir train` was given, as in recipe.epochs=5.
     """
     from empir.attacks import ATTACKS, attack as make
+    from empir.cli.kept import Kept
     from empir.cli.progress import Bar
     from empir.cli.target import open_target, split
     from empir.evaluation.measure import measure
-    from hwsim.spec.measurement import append_measurements
 
     training, own = split(changes(settings), tuple(ATTACKS))
     chosen = [make(name, dataset, **own.get(name, {})) for name in attacks]
     if unused := next((name for name in own if name not in attacks), None):
         raise click.UsageError(f"--set {unused}: add {unused} to --attack.")
-    if output:
-        append_measurements(output, [])
+    kept = Kept(output)
     target = open_target(
         file, checkpoints, dataset, data_dir, limit, defence, seed, device, batch_size, training
     )  # fmt: skip
@@ -98,12 +97,12 @@ def attack(
     with Bar("attacking") as bar:
         for measured in measure(target, chosen, gradient=gradient, accounting=accounting, progress=bar):
             found.append(measured)
-            if output:
-                append_measurements(output, [measured.measurement])
+            kept.add(measured.measurement)
     if as_json:
         _print_json(found)
     else:
         _print(target, found, accounting)
+    kept.tell()
 
 
 def _print_json(found: list[Measured]) -> None:

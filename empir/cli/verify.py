@@ -70,26 +70,25 @@ def verify(
     Prints the attacks, the sweep over temperatures, the gates and the verdict; -o also appends the measurement
     `adaptive`. A run that was interrupted goes on where it was.
     """
+    from empir.cli.kept import Kept
     from empir.cli.progress import Bar
     from empir.cli.target import open_target, split
     from empir.evaluation.verify import verify as run
-    from hwsim.spec.measurement import append_measurements
 
     training, own = split(changes(settings), ("adaptive",))
     plan = _plan(own.get("adaptive", {}))
-    if output:
-        append_measurements(output, [])
+    kept = Kept(output)
     target = open_target(
         file, checkpoints, dataset, data_dir, limit, defence, seed, device, batch_size, training
     )  # fmt: skip
     with Bar("verifying") as bar:
         found = run(target, plan, progress=bar)
-    if output:
-        append_measurements(output, [found.measurement])
+    kept.add(found.measurement)
     if as_json:
         click.echo(found.model_dump_json(indent=2))
     else:
         _print(target, found)
+    kept.tell()
 
 
 def _plan(fields: Mapping[str, Any]) -> Plan:
@@ -124,17 +123,24 @@ def _print(target: Target, found: Verification) -> None:
 def _stages(found: Verification) -> Any:
     from empir.cli.tables import interval_text, percent, table
 
-    rows = table("attack", "gradient", ">attacked", ">broke", ">left right", ">95 % interval", ">images/s")
+    rows = table("attack", "gradient", ">attacked", ">fooled", ">newly", ">left right", ">95 % interval", ">images/s")
     rows.add_row(
-        "clean", "", f"{found.samples:,}", "", percent(found.clean_accuracy), interval_text(found.clean_interval), ""
+        "clean",
+        "",
+        f"{found.samples:,}",
+        "",
+        "",
+        percent(found.clean_accuracy),
+        interval_text(found.clean_interval),
+        "",
     )
     for stage in found.stages:
-        broke = f"{stage.broke:,.0f}" if stage.broke == round(stage.broke) else f"{stage.broke:,.1f}"
         rows.add_row(
             stage.attack,
             _surrogate(stage.gradient, stage.temperature),
             f"{stage.attacked:,}",
-            broke,
+            _count(stage.fooled),
+            _count(stage.broke),
             percent(stage.left),
             interval_text(stage.interval),
             "" if stage.rate is None else f"{stage.rate:,.3g}",
@@ -165,6 +171,11 @@ def _gates(found: Verification) -> Any:
             lines.append(f"       that is, {gate.meaning}\n")
     lines.rstrip()
     return lines
+
+
+def _count(samples: float) -> str:
+    """Whole, unless it is an expectation."""
+    return f"{samples:,.0f}" if samples == round(samples) else f"{samples:,.1f}"
 
 
 def _surrogate(gradient: str, temperature: float) -> str:

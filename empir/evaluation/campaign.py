@@ -21,8 +21,10 @@ class Stage(Value):
     temperature: float
     attacked: int
     """Samples."""
+    fooled: float
+    """Of these, how many were right when clean and are wrong after it; the expected number where a member is drawn."""
     broke: float
-    """Of these, how many are wrong after it; the expected number where a member is drawn."""
+    """Of these, how many no attack before it had fooled."""
     left: float
     """Robust accuracy over all samples, in the worst case until now."""
     interval: tuple[float, float]
@@ -37,15 +39,20 @@ class Campaign:
     Args:
         target: what is attacked.
         tell: who is told.
+        clean: before any attack.
         worst: over all attacks until now.
         stages, questions: the attacks, as told and as asked.
     """
 
     target: Target
     tell: Progress
-    worst: Worst
+    clean: Worst
+    worst: Worst = field(init=False)
     stages: list[Stage] = field(default_factory=list)
     questions: list[Question] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.worst = self.clean
 
     def strike(self, question: Question, samples: Classes | None = None) -> Chances:
         """Attack some samples, or all that stand.
@@ -68,6 +75,7 @@ class Campaign:
                 gradient=question.gradient,
                 temperature=question.temperature,
                 attacked=len(samples),
+                fooled=float((self.clean.chances[samples] - after).clip(min=0).sum()),
                 broke=float((chances - after).clip(min=0).sum()),
                 left=accuracy(self.worst.chances),
                 interval=interval(self.worst.chances),

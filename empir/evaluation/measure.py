@@ -22,6 +22,8 @@ from hwsim.spec.measurement import MeasuredMember, Measurement
 GRADIENTS = {
     "standard": {"square": "mean_probability", "autoattack": "mean_probability"},
     "released": {
+        "fgsm": "released",
+        "pgd": "released",
         "cw": "full_precision",
         "bim": "full_precision",
         "square": "mean_probability",

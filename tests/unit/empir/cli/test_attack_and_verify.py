@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from empir.cli import main
 from empir.evaluation import attacked as kept
-from hwsim.spec.measurement import read_measurements
+from hwsim.spec.measurement import append_measurements, read_measurements
 
 ENSEMBLE = """\
 name: small
@@ -80,6 +80,21 @@ def test_a_second_run_attacks_nothing_and_adds_nothing(
     monkeypatch.setattr(kept, "run", None)
     assert attack(trained, "-o", file).stdout == first.stdout
     assert file.read_bytes() == content
+
+
+def test_a_file_with_another_result_is_told_of_and_left_as_it_is(
+    trained: tuple[str | Path, ...], tmp_path: Path
+) -> None:
+    file, other = tmp_path / "measurements.jsonl", tmp_path / "other.jsonl"
+    assert attack(trained, "-o", file).stderr == f"{file}: 6 measurements added\n"
+    clean, *rest = read_measurements(file)
+    shares = {"clean_accuracy": 0.9, "robust_accuracy": 0.9, "interval": (0.8, 0.95), "confusion": None}
+    append_measurements(other, [clean.model_copy(update=shares), *rest])
+    content = other.read_bytes()
+    told = attack(trained, "-o", other).stderr
+    assert "0 measurements added" in told
+    assert "has another result for none, 90.0%" in told
+    assert other.read_bytes() == content
 
 
 def test_released_accounting_follows_the_published_gradients(trained: tuple[str | Path, ...]) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from empir.evaluation import attacked as kept
-from empir.evaluation.adaptive import Plan
+from empir.evaluation.adaptive import Plan, plain
+from empir.evaluation.measure import measure
 from empir.evaluation.target import Target
 from empir.evaluation.verify import Verification, verify
 from hwsim.errors import HwsimError
@@ -103,6 +104,14 @@ def test_a_drawn_member_is_judged_by_expectation() -> None:
     assert found.clean_accuracy == pytest.approx(1 - 0.25 / 2)  # the weak one never answers with class 0
     assert found.adaptive_accuracy == pytest.approx(found.clean_accuracy)
     assert "expected over the member drawn" in found.verdict.sentence
+
+
+def test_plain_attacks_are_those_that_measure_makes(usual: tuple[Target, Verification]) -> None:
+    on, found = usual
+    lines = [one.measurement for one in measure(on, plain("quadrants", MIDDLING))][1:4]
+    for stage, line in zip(found.stages, lines, strict=False):
+        assert found.clean_accuracy - stage.fooled / SAMPLES == pytest.approx(line.robust_accuracy)
+    assert all(0 < stage.fooled < stage.attacked for stage in found.stages[:3])
 
 
 def test_the_measurement_has_the_result_and_all_stages(usual: tuple[Target, Verification], tmp_path: Path) -> None:
