@@ -12,9 +12,6 @@ from empir.report.published import ATTACKS, BENCHMARKS, GRADIENTS, Benchmark, Pu
 from empir.report.subject import Subject, subjects
 from hwsim.spec.measurement import Measurement
 
-#: What is shown of an ensemble beside the attacks of the paper.
-OTHERS = ("clean", "average", "standard", "standard_all", "adaptive")
-
 
 @dataclass(frozen=True)
 class Cell:
@@ -41,8 +38,7 @@ class Row:
     """An approach: the paper's figures, ours, or both.
 
     Args:
-        ours: subjects, each with its cells by name: `ATTACKS` as released, and `OTHERS`; what was not measured is left
-            out.
+        ours: subjects, each with its cells by name, as `cells` makes them.
     """
 
     approach: str
@@ -141,7 +137,11 @@ def usual_epsilon(group: Iterable[Subject]) -> float | None:
 
 
 def cells(measurements: Iterable[Measurement], epsilon: float | None) -> dict[str, Cell]:
-    """Everything that is shown of one subject, by name."""
+    """Everything that is shown of one subject, by name; what was not measured is left out.
+
+    Names: `clean`; the paper's attacks and their `average`, as released; the worst case of bounded attacks, `standard`,
+    and of a set with others, `standard_all`; `adaptive`.
+    """
     every = tuple(measurements)
     bounded = tuple(one for one in every if one.epsilon is None or _equal(one.epsilon, epsilon))
     worst = [one for one in bounded if one.attack == "worst_case"]
