@@ -16,7 +16,6 @@ from empir.evaluation.accounting import Classes
 from empir.evaluation.attacked import Question
 from empir.evaluation.gates import Saturation
 from empir.evaluation.target import Target
-from empir.quantization.execution import execution
 from empir.quantization.layers import DoReFaActivation
 
 
@@ -82,8 +81,19 @@ def _watched(ensemble: EnsembleModule, spared: str, counts: dict[str, np.ndarray
 
 
 def _reads_image(target: Target) -> str:
-    example = target.dataset.images(slice(0, 1)).to(target.device)
-    return next((run.name for run in execution(target.module.members[0], example)), "")
+    """Name of the layer that reads the image: the first that has a matrix of weights."""
+    member, called = target.module.members[0], list[str]()
+    hooks = [
+        part.register_forward_pre_hook(lambda *_, name=name: called.append(name))
+        for name, part in member.named_modules()
+        if getattr(part, "weight", None) is not None and part.weight.ndim > 1
+    ]
+    try:
+        member(target.dataset.images(slice(0, 1)).to(target.device))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return called[0] if called else ""
 
 
 def _batches(target: Target, samples: Classes) -> Iterator[tuple[Tensor, Tensor]]:
