@@ -86,7 +86,8 @@ def notes(table: Table) -> Iterator[str]:
         for name, cell in own.items():
             source = cell.source
             if source and name in ATTACKS and source.gradient != GRADIENTS[name]:
-                yield f"{subject.label}: {name.upper()} follows {source.gradient}, the released code {GRADIENTS[name]}."
+                released = f"the released code's on {GRADIENTS[name]}"
+                yield f"{subject.label}: {name.upper()} is on {source.gradient}, {released}."
     if table.not_shown:
         yield f"Measured, but not shown: {', '.join(dict.fromkeys(_others(table)))}."
 

@@ -36,7 +36,8 @@ def measured(
     """
     found = binomtest(right, samples).proportion_ci(0.95, "wilson")
     reference = NetworkReference(name=network)
-    gradient = {"fgsm": "paper", "pgd": "paper", "bim": "full_precision", "cw": "full_precision"}.get(attack)
+    all_, own = ("released", "full_precision") if accounting == "released" else ("paper", "paper")
+    gradient = {"fgsm": all_, "pgd": all_, "bim": own, "cw": own}.get(attack)
     fields: dict[str, Any] = {
         "ensemble": identity(reference, widths, combiner, "convs", 32),
         "network": reference,

@@ -45,7 +45,7 @@ def test_many_classes_are_drawn_without_figures() -> None:
     [
         ("none", {"clean": 300}, "clean: 30.0% right"),
         ("pgd", {}, "PGD, epsilon 0.3: 30.0% right\non paper"),
-        ("cw", {}, "CW: 30.0% right\non full_precision"),
+        ("cw", {"accounting": "released"}, "CW: 30.0% right\non full_precision"),
         ("worst_case", {"over": ("bim", "pgd")}, "worst case, epsilon 0.3: 30.0% right\nof bim, pgd"),
         ("adaptive", {}, "adaptive, epsilon 0.3: 30.0% right"),
     ],

@@ -90,8 +90,8 @@ def test_what_is_out_of_line_is_said() -> None:
         measured(EMPIR, "fgsm", 10, accounting="released"),
         measured(EMPIR, "fgsm", 400, accounting="released", epsilon=0.1),
     ])  # fmt: skip
-    assert "EMPIR: FP + 2×w2a4, max vote: PGD follows mean_logit, the released code paper." in text
-    assert "Measured, but not shown: fgsm at 0.1 on paper (released)." in text
+    assert "EMPIR: FP + 2×w2a4, max vote: PGD is on mean_logit, the released code's on released." in text
+    assert "Measured, but not shown: fgsm at 0.1 on released (released)." in text
 
 
 def test_a_terminal_gets_the_same_figures_without_pipes(monkeypatch: pytest.MonkeyPatch) -> None:
