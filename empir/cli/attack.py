@@ -41,8 +41,8 @@ if TYPE_CHECKING:
 @click.option(
     "--gradient",
     metavar="NAME",
-    help="What every attack differentiates: paper, full_precision, mean_probability, mean_logit, margin or "
-    "member:NAME.  [default: paper; with --accounting released, cw and bim follow full_precision]",
+    help="What every attack differentiates: paper, released, full_precision, mean_probability, mean_logit, margin or "
+    "member:NAME.  [default: paper; with --accounting released what the released code follows]",
 )
 @click.option(
     "--accounting",

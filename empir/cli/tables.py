@@ -44,4 +44,5 @@ def heading(target: Target, how: str) -> Text:
     data = f"{len(target.dataset):,} {target.dataset.split} images of {target.dataset.name}"
     defence = target.training["defence"]["kind"]
     trained = "" if defence == "none" else f", trained with {defence}"
-    return Text(f"{target.spec.name}: {target.spec.network.name}{trained}, on {data}, {how}", style="bold")
+    expected = ", expected over the member drawn" if target.drawn else ""
+    return Text(f"{target.spec.name}: {target.spec.network.name}{trained}, on {data}, {how}{expected}", style="bold")

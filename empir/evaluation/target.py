@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from empir.training import checkpoint
 from empir.training.recipe import Recipe
 from empir.training.train import checkpoints, load_members, member_seeds
 from hwsim.spec.ensemble import Ensemble
+
+#: Images, and elements of them, that are attacked at once by kind of device; large images are fewer.
+MOST_AT_ONCE = {"cpu": (250, 2**23), "cuda": (2000, 2**26)}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,7 +65,8 @@ class Target:
     @property
     def at_once(self) -> int:
         """Images attacked at once."""
-        return self.batch_size or (2000 if self.device.type == "cuda" else 250)
+        most, elements = MOST_AT_ONCE["cuda" if self.device.type == "cuda" else "cpu"]
+        return self.batch_size or max(1, min(most, elements // prod(self.dataset.input_shape)))
 
     @property
     def key(self) -> str:

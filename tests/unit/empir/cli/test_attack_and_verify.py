@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from empir.attacks import ATTACKS
 from empir.cli import main
 from empir.evaluation import attacked as kept
 from hwsim.spec.measurement import append_measurements, read_measurements
@@ -103,8 +104,8 @@ def test_released_accounting_follows_the_published_gradients(trained: tuple[str 
     lines = json.loads(done.stdout)["measurements"]
     assert {line["attack"]: line["gradient"] for line in lines} == {
         "none": None,
-        "fgsm": "paper",
-        "pgd": "paper",
+        "fgsm": "released",
+        "pgd": "released",
         "cw": "full_precision",
     }
 
@@ -131,6 +132,11 @@ def test_what_cannot_be_attacked_is_a_message(
     assert done.exit_code == 2
     assert message in done.stderr
     assert not done.stdout
+
+
+def test_every_attack_is_named_in_the_help() -> None:
+    said = " ".join(run("attack", "--help").stdout.split())
+    assert f"Attacks; there are {', '.join(list(ATTACKS)[:-1])} and {list(ATTACKS)[-1]}." in said
 
 
 def test_verify_prints_stages_gates_and_a_verdict(trained: tuple[str | Path, ...], tmp_path: Path) -> None:

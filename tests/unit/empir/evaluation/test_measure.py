@@ -63,7 +63,7 @@ def test_released_counts_true_labels_but_flees_from_its_own_answers() -> None:
     on = target(MEMBERS, quadrants(SAMPLES))
     images, labels = on.dataset.images(slice(None)), on.dataset.labels
     own = on.module.decide(images)
-    for each, gradient in zip(ATTACKS, ("paper", "full_precision", "full_precision"), strict=True):
+    for each, gradient in zip(ATTACKS, ("released", "full_precision", "full_precision"), strict=True):
         after = run(each, surrogate(gradient, on.module), images, own, seed=0, decide=on.module.decide)
         right = (on.module.decide(after) == labels).float().mean().item()
         assert found[each.name].robust_accuracy == pytest.approx(right)
