@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from empir.data.dataset import InMemory
 from empir.ensemble.module import EnsembleModule
 from empir.networks import build_member
 from empir.quantization.layers import freeze
@@ -76,14 +77,15 @@ def test_a_finished_member_is_not_touched(tmp_path: Path) -> None:
     assert (path.stat().st_mtime_ns, path.read_bytes()) == before
 
 
-def test_a_member_that_another_process_finished_meanwhile_is_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [16, 144])
+def test_a_member_that_another_process_finished_meanwhile_is_kept(tmp_path: Path, step: int) -> None:
     theirs = train(tmp_path / "theirs")
     spec, path = ensemble(), tmp_path / theirs.name
     member, seed = spec.expanded()[1], member_seeds(spec, 0)[1]
 
     def finished_elsewhere(done: int, total: int) -> None:
-        assert done <= 48, "went on"
-        if done == 16:
+        assert done <= max(step, 48), "went on"
+        if done == step:
             path.write_bytes(theirs.read_bytes() + b" ")
 
     assert train_member(spec, member, images(), RECIPE, seed, folder=tmp_path, progress=finished_elsewhere) == path
@@ -134,6 +136,36 @@ def test_training_learns(tmp_path: Path) -> None:
     for index in (0, 1):
         path = train(tmp_path, index, recipe=Recipe(epochs=20, batch_size=16, learning_rate=0.02))
         assert accuracy(spec, spec.expanded()[index], path, images(300, seed=1)) > 0.9
+
+
+def test_every_epoch_sees_every_image_once_in_an_order_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    real = InMemory.images
+
+    def noted(self: InMemory, indices: Tensor | slice) -> Tensor:
+        if isinstance(indices, Tensor):
+            seen.extend(indices.tolist())
+        return real(self, indices)
+
+    monkeypatch.setattr(InMemory, "images", noted)
+    train(tmp_path, 1)
+    orders = [tuple(seen[start : start + 48]) for start in (0, 48, 96)]
+    assert len(seen) == 3 * 48
+    assert all(sorted(order) == list(range(48)) for order in orders)
+    assert len(set(orders)) == 3
+
+
+def test_batches_are_of_even_size(tmp_path: Path) -> None:
+    """48 images in batches of 20 at most are three of 16, not 20, 20 and 8."""
+    done: list[int] = []
+    spec = ensemble()
+    recipe = Recipe(epochs=1, batch_size=20)
+    train_member(
+        spec, spec.expanded()[0], images(), recipe, 0, folder=tmp_path, progress=lambda now, total: done.append(now)
+    )
+    assert done == [0, 16, 32, 48]
 
 
 def test_the_limit_is_the_first_images(tmp_path: Path) -> None:
