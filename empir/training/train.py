@@ -123,7 +123,7 @@ def load_members(
         SpecError: a checkpoint cannot be read, or is another network's or of another precision.
     """
     members = ensemble.expanded()
-    frozen = [_restored(ensemble, member, path) for member, path in zip(members, paths, strict=True)]
+    frozen = [_restored(ensemble, member, path).to(device) for member, path in zip(members, paths, strict=True)]
     full = [ensemble.is_full_precision(member) for member in members]
     names = [str(member.name) for member in members]
     return EnsembleModule(frozen, full, ensemble.combiner, seed, names).to(device)

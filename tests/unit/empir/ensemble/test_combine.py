@@ -70,6 +70,11 @@ def test_without_full_precision_all_members_judge() -> None:
     assert max_vote_scores(p, NONE).argmax(-1).item() == 1
 
 
+def test_leaders_that_full_precision_rules_out_alike_are_settled_by_order() -> None:
+    p = torch.eye(4)[[3, 1, 2, 2, 1]][:, None, :]
+    assert max_vote_scores(p, torch.tensor([True] + [False] * 4)).argmax(-1).item() == 1
+
+
 def test_equal_in_everything_is_the_first_class() -> None:
     p = torch.full((3, 2, 4), 0.25)
     assert average_scores(p, NONE).argmax(-1).tolist() == [0, 0]
