@@ -7,12 +7,12 @@ each image,
 paper             g_c = sum_k m_k log p_k[c], and slack, so that cross-entropy is sum_k m_k L_k and its gradient the
                   mean of the members' loss gradients: over all members for averaging and random_switch, over those
                   that voted for the final class for max voting (Sen et al., ICLR 2020);
-released          q = mean of p_k over the same members, handed to the loss as if it were logits, so that a second softmax
-                  follows: what the released code's fast gradient and projected gradient attacks follow. Where the
-                  members are sure, q hardly moves and its gradient vanishes. One member alone: its logits z, in whose
-                  cross-entropy p = 1 rounds the gradient away as it does there;
-full_precision    the same as `paper` over the full-precision members (all, where there is none): what the released code's
-                  Carlini-Wagner and basic iterative attacks follow;
+released          q = mean of p_k over the same members, handed to the loss as if it were logits, so that a second
+                  softmax follows: what the released code's fast gradient and projected gradient attacks follow. Where
+                  the members are sure, q hardly moves and its gradient vanishes. One member alone: its logits z, in
+                  whose cross-entropy p = 1 rounds the gradient away as it does there;
+full_precision    the same as `paper` over the full-precision members (all, where there is none): what the released
+                  code's Carlini-Wagner and basic iterative attacks follow;
 mean_probability  log mean_k p_k: its cross-entropy is that of the probabilities that averaging returns;
 mean_logit        mean_k z_k;
 margin            mean_k (y_k[c] - max_{j != c} y_k[j]) / temperature, with y_k the logits over their range;
