@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from empir.attacks import Attack, decisions, run
-from empir.attacks.interface import EPSILON
+from empir.attacks.interface import EPSILON, seed_from
+from empir.quantization.layers import freeze
 from empir.training.defences.interface import Defence, Positive
 
 
@@ -37,11 +38,15 @@ class Adversarial(Defence):
 
     def attacked(self, model: nn.Module, images: Tensor, generator: torch.Generator) -> Tensor:
         """The other half, like images."""
-        seed = int(torch.randint(2**31 - 1, (), generator=generator))
-        training = model.training
-        answers = decisions(model.eval(), images)
-        model.train(training)
-        return run(self.attack(), model, images, answers, seed=seed, batch_size=len(images))
+        victim = freeze(model)  # which quantises its weights once, and not in every iteration
+        return run(
+            self.attack(),
+            victim,
+            images,
+            decisions(victim, images),
+            seed=seed_from(generator),
+            batch_size=len(images),
+        )
 
     def loss(
         self, model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator, teacher: nn.Module | None

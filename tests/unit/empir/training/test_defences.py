@@ -103,10 +103,10 @@ def test_the_teacher_does_not_learn() -> None:
 
 
 def penalised(weights: Array, images: Array, strength: float) -> float:
-    """Cross-entropy of a linear model and the penalty; an image's own gradient is Aᵀ(p − y), of the mean's 1/N."""
+    """Cross-entropy of a linear model and the penalty, image by image: its gradient is Aᵀ(p − y)."""
     logits = images @ weights.T
-    gradient = (softmax(logits) - one_hot(LABELS)) @ weights / len(images)
-    return cross_entropy(one_hot(LABELS), logits) + strength / 2 * float((gradient**2).sum())
+    gradients = (softmax(logits) - one_hot(LABELS)) @ weights
+    return cross_entropy(one_hot(LABELS), logits) + strength / 256 * float((gradients**2).sum(1).mean())
 
 
 def test_input_gradient_in_closed_form() -> None:
@@ -114,12 +114,17 @@ def test_input_gradient_in_closed_form() -> None:
     assert loss(made, Linear(WEIGHTS)).item() == pytest.approx(penalised(WEIGHTS, IMAGES, 100), rel=1e-5)
 
 
-def test_input_gradient_counts_an_image_as_the_docstring_says() -> None:
-    """strength / 2N times the mean over the images of their own squared gradients."""
-    own = (softmax(IMAGES @ WEIGHTS.T) - one_hot(LABELS)) @ WEIGHTS
-    expected = 100 / (2 * BATCH) * (own**2).sum(1).mean()
-    penalty = loss(InputGradient(strength=100), Linear(WEIGHTS)).item() - loss(Plain(), Linear(WEIGHTS)).item()
-    assert penalty == pytest.approx(expected, rel=1e-4)
+def test_input_gradient_is_that_of_the_authors_code_in_batches_of_128() -> None:
+    """Half of the summed squares of the gradient of the batch's mean loss."""
+    pixels = np.concatenate([IMAGES] * 26)[:128]
+    labels = torch.from_numpy(np.concatenate([LABELS] * 26)[:128])
+    gradient = (softmax(pixels @ WEIGHTS.T) - one_hot(labels.numpy())) @ WEIGHTS / 128
+    images = torch.from_numpy(pixels).float().reshape(128, 1, 2, -1)
+    with_penalty, without = (
+        made.loss(Linear(WEIGHTS), images, labels, torch.Generator(), None).item()
+        for made in (InputGradient(strength=100), Plain())
+    )
+    assert with_penalty - without == pytest.approx(100 * (gradient**2).sum() / 2, rel=1e-4)
 
 
 def test_double_backpropagation_against_finite_differences() -> None:
@@ -131,12 +136,12 @@ def test_double_backpropagation_against_finite_differences() -> None:
         return cross_entropy(one_hot(LABELS), np.tanh(pixels @ first.T) @ second.T)
 
     def total(first: Array, second: Array) -> float:
-        gradient = slopes(lambda pixels: mean_loss(pixels, first, second), images, 1e-5)
-        return mean_loss(images, first, second) + 20 / 2 * float((gradient**2).sum())
+        gradient = BATCH * slopes(lambda pixels: mean_loss(pixels, first, second), images, 1e-5)
+        return mean_loss(images, first, second) + 500 / 256 * float((gradient**2).sum(1).mean())
 
     model = Smooth(first, second)
     pixels = torch.from_numpy(images).reshape(BATCH, 1, 2, -1)
-    made = InputGradient(strength=20).loss(model, pixels, torch.from_numpy(LABELS), torch.Generator(), None)
+    made = InputGradient(strength=500).loss(model, pixels, torch.from_numpy(LABELS), torch.Generator(), None)
     assert made.item() == pytest.approx(total(first, second), rel=1e-6)
     made.backward()
     for parameter, numeric in (
@@ -158,7 +163,7 @@ def test_double_backpropagation_through_quantised_layers() -> None:
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(WEIGHTS))
     model = quantize(nn.Sequential(nn.Flatten(), layer), 2, 4, "all", torch.zeros(1, 1, 2, PIXELS // 2))
-    strength = 50.0
+    strength = 500.0
     loss(InputGradient(strength=strength), model).backward()
 
     latent = layer.parametrizations.weight.original
