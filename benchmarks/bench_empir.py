@@ -1,8 +1,8 @@
 """PGD and Carlini-Wagner on an ensemble, beside the same attacks called straight from foolbox and torchattacks.
 
 The three attack the same module: the mean probability of a full-precision MNISTconv and two of 2-bit weights and 4-bit
-activations, as empir evaluates it. One line more says what that evaluation is worth: foolbox on the same members as they
-were trained, one after another. Weights are random, which costs what trained ones do.
+activations, as empir evaluates it. One line more says what that evaluation is worth: foolbox on the same members as
+they were trained, one after another. Weights are random, which costs what trained ones do.
 
 torchattacks pins old versions of other packages and is therefore no extra: `pip install --no-deps torchattacks`.
 """
