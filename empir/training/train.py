@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 
 import torch
 from torch import nn
@@ -101,10 +102,8 @@ def checkpoints(
     wanted = [training(ensemble, member, dataset, recipe, own) for member, own in members]
     missing = [spec for spec in wanted if not (folder / spec.name).exists()]
     if missing:
-        given = options(recipe, dataset.name, ensemble.network.name)
-        command = " ".join(
-            ["empir train --ensemble", file, "--data", dataset.name, *given, f"--seed {seed} -o {folder}"]
-        )
+        given = " ".join([f"--data {dataset.name}", *options(recipe, dataset.name, ensemble.network.name)])
+        command = f"empir train --ensemble {quote(file)} {given} --seed {seed} -o {quote(str(folder))}"
         faults = [Fault(f"is not there{_instead(spec, folder)}", str(folder / spec.name)) for spec in missing]
         raise SpecError([*faults, Fault(f"train what is missing: {command}")])
     return tuple(folder / spec.name for spec in wanted)
@@ -198,14 +197,15 @@ def _restored(ensemble: Ensemble, member: Member, path: Path) -> nn.Module:
 
 
 def _instead(wanted: Training, folder: Path) -> str:
-    """How the most similar checkpoint of the same network and precision differs, if there is one."""
-    own = _flat(wanted.model_dump(mode="json"))
+    """How the most similar checkpoint of the same network and precision was made, where not only its seed differs."""
+    own = _flat(wanted.model_dump(mode="json", exclude={"seed"}))
     others: list[list[str]] = []
     for path in sorted(folder.glob(f"{wanted.stem}-*.pt")):
         with suppress(SpecError):
-            found = _flat(checkpoint.read(path).training.model_dump(mode="json"))
+            found = _flat(checkpoint.read(path).training.model_dump(mode="json", exclude={"seed"}))
             others.append([f"{key}={found.get(key)}" for key in own | found if found.get(key) != own.get(key)])
-    return f"; there is one with {', '.join(sorted(others, key=len)[0])}" if others else ""
+    nearest = min(filter(None, others), key=len, default=None)
+    return f"; there is one with {', '.join(nearest)}" if nearest else ""
 
 
 def _flat(record: object, name: str = "") -> dict[str, object]:

@@ -222,6 +222,9 @@ def test_missing_checkpoints_say_how_to_train_them(tmp_path: Path) -> None:
         "train what is missing: empir train --ensemble small.yaml --data rows "
         f"--set recipe.epochs=4 --set recipe.batch_size=16 --seed 0 -o {tmp_path}"
     )
+    with pytest.raises(SpecError) as refusal:
+        checkpoints(spec, images(), RECIPE, 0, tmp_path)
+    assert [line.partition(": ")[2] for line in str(refusal.value).splitlines()[:-1]] == ["is not there"] * 2
     paths = [train(tmp_path, index) for index in range(3)]
     assert checkpoints(spec, images(), RECIPE, 0, tmp_path) == tuple(paths)
     assert path == paths[1]
