@@ -79,18 +79,18 @@ def test_slack_is_no_class() -> None:
 
 
 def test_does_not_stop_where_only_the_surrogate_is_fooled() -> None:
-    """The decision is 1 higher up than the surrogate's: the nearest image is as much farther."""
+    """The decision is higher up than the surrogate's, and the way there no descent of the loss."""
     model, images, _ = line(3)
     labels = torch.zeros(50, dtype=torch.int64)
     images = images[decisions(model, images) == 0]
     labels = labels[: len(images)]
 
     def decide(images: Tensor) -> Tensor:
-        return (model.height(images) > 0.5).long()
+        return (model.height(images) > 3).long()
 
     surrogate = run(attack("cw", "mnist5k"), model, images, labels, seed=0)
     assert bool((decisions(model, surrogate) == 1).all())
-    assert float(decide(surrogate).float().mean()) < 0.5
+    assert not bool(decide(surrogate).any())
     judged = run(attack("cw", "mnist5k"), model, images, labels, seed=0, decide=decide)
     assert bool((decide(judged) == 1).all())
 
