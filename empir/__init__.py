@@ -7,7 +7,8 @@
 
 The flow: `load` reads images; `build_member` makes a network at a member's precision; `train_member` trains it, and
 `load_members` puts trained members together; `surrogate` names the gradient that an attack follows, and `run` attacks;
-`measure` counts what is left, `verify` asks whether that is real, and both write measurements that hwsim reads.
+`load_target` names an ensemble and the images it is asked about, `measure` counts what is left after attacks, `verify`
+asks whether that is real, and both make measurements, which hwsim reads.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from empir.ensemble.module import EnsembleModule as EnsembleModule
     from empir.ensemble.surrogates import surrogate as surrogate
     from empir.evaluation.measure import measure as measure
+    from empir.evaluation.target import Target as Target, load_target as load_target
     from empir.evaluation.verify import verify as verify
     from empir.networks import build as build, build_member as build_member
     from empir.quantization.export import export_onnx as export_onnx
@@ -38,6 +40,7 @@ _HOME = {
     "Dataset": "empir.data.dataset",
     "EnsembleModule": "empir.ensemble.module",
     "Recipe": "empir.training.recipe",
+    "Target": "empir.evaluation.target",
     "attack": "empir.attacks",
     "build": "empir.networks",
     "build_member": "empir.networks",
@@ -45,6 +48,7 @@ _HOME = {
     "freeze": "empir.quantization.layers",
     "load": "empir.data",
     "load_members": "empir.training.train",
+    "load_target": "empir.evaluation.target",
     "measure": "empir.evaluation.measure",
     "quantize": "empir.quantization.layers",
     "run": "empir.attacks.interface",

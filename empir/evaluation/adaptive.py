@@ -11,7 +11,7 @@ from empir.attacks.interface import Attack
 from empir.evaluation.accounting import Classes, accuracy
 from empir.evaluation.attacked import SCORES, Question
 from empir.evaluation.campaign import Campaign
-from empir.evaluation.measure import GRADIENT
+from empir.evaluation.gradients import DEFAULT
 from empir.evaluation.target import Target
 from hwsim.value import Value
 
@@ -69,7 +69,7 @@ def claim(campaign: Campaign, attacks: tuple[Attack, ...]) -> None:
     """Every plain attack on every sample that is right when clean: `empir attack` asks the same."""
     right = campaign.worst.standing
     for one in attacks:
-        campaign.strike(Question(one, GRADIENT), right)
+        campaign.strike(Question(one, DEFAULT), right)
 
 
 def sweep(campaign: Campaign, plan: Plan, epsilon: float, samples: Classes) -> tuple[Swept, ...]:

@@ -10,7 +10,8 @@ from empir.evaluation.answers import Worst
 from empir.evaluation.attacked import Question
 from empir.evaluation.campaign import Campaign, ask
 from empir.evaluation.gates import Gate
-from empir.evaluation.measure import GRADIENT, Progress
+from empir.evaluation.gradients import DEFAULT
+from empir.evaluation.measure import Progress
 from empir.evaluation.target import Target
 
 #: Multiples of epsilon, and iterations, over which accuracy must not rise; every other knob stays where it is.
@@ -58,7 +59,7 @@ def _without_bound(target: Target, clean: Worst, samples: Classes, swept: tuple[
 
 def _models(swept: tuple[Swept, ...]) -> list[Question]:
     """The paper's gradient, and every surrogate as it is and at its best temperature."""
-    found = {(GRADIENT, 1.0): None}
+    found = {(DEFAULT, 1.0): None}
     for name, heat in temperatures(swept).items():
         found |= {(name, 1.0): None, (name, heat): None}
     return [Question(None, name, heat) for name, heat in found]

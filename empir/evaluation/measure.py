@@ -13,24 +13,10 @@ from empir.attacks.interface import Attack
 from empir.evaluation.accounting import Accounting, Chances, Classes, accuracy, confusion, interval, median_distortion
 from empir.evaluation.answers import Answers, Worst
 from empir.evaluation.attacked import Question, attacked
+from empir.evaluation.gradients import DEFAULT, FOLLOWED
 from empir.evaluation.target import Target
 from empir.evaluation.versions import versions
 from hwsim.spec.measurement import MeasuredMember, Measurement
-
-#: The gradient that each attack follows unless another is asked for, and that of those not named here. `released` is
-#: what EMPIR's code does; an attack without gradient gets scores that are not piecewise constant, as votes are.
-GRADIENTS = {
-    "standard": {"square": "mean_probability", "autoattack": "mean_probability"},
-    "released": {
-        "fgsm": "released",
-        "pgd": "released",
-        "cw": "full_precision",
-        "bim": "full_precision",
-        "square": "mean_probability",
-        "autoattack": "mean_probability",
-    },
-}
-GRADIENT = "paper"
 
 
 class Progress(Protocol):
@@ -80,13 +66,13 @@ def measure(
     that share one: a bound that no attack has to keep says little about one that it has.
 
     Args:
-        gradient: name of the surrogate that every attack follows; as in `GRADIENTS` if None.
+        gradient: name of the surrogate that every attack follows; as in `FOLLOWED` if None.
 
     Raises:
         SpecError: there is no such gradient.
     """
     tell = progress or Silent()
-    followed = [gradient or GRADIENTS[accounting].get(one.name, GRADIENT) for one in attacks]
+    followed = [gradient or FOLLOWED[accounting].get(one.name, DEFAULT) for one in attacks]
     questions = [Question(one, name) for one, name in zip(attacks, followed, strict=True)]
     for question in questions:
         question.model(target)  # an unknown gradient is refused before anything is attacked

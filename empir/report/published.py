@@ -11,9 +11,6 @@ from pathlib import Path
 #: Attacks of the table, in its order.
 ATTACKS = ("cw", "fgsm", "bim", "pgd")
 
-#: Gradient that each attack follows in the released code: of the full-precision member alone, or of all members.
-GRADIENTS = {"cw": "full_precision", "fgsm": "released", "bim": "full_precision", "pgd": "released"}
-
 #: Defence -> the table's name of it.
 DEFENCES = {
     "distillation": "Defensive Distill.",

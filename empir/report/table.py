@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
-from empir.report.published import ATTACKS, BENCHMARKS, GRADIENTS, Benchmark, Published, rows
+from empir.evaluation.gradients import FOLLOWED
+from empir.report.published import ATTACKS, BENCHMARKS, Benchmark, Published, rows
 from empir.report.subject import Subject, subjects
 from hwsim.spec.measurement import Measurement
 
@@ -165,7 +166,7 @@ def _pick(measurements: Iterable[Measurement]) -> Cell | None:
         measurements,
         key=lambda one: (
             -one.samples,
-            one.gradient != GRADIENTS.get(one.attack, one.gradient),
+            one.gradient != FOLLOWED["released"].get(one.attack, one.gradient),
             -len(attacks_of(one)),
             one.robust_accuracy,
         ),

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import IO
 
-from empir.report.published import ATTACKS, GRADIENTS, Published
+from empir.evaluation.gradients import FOLLOWED
+from empir.report.published import ATTACKS, Published
 from empir.report.table import Cell, Table, attacks_of
 
 DASH = "–"
@@ -85,8 +86,8 @@ def notes(table: Table) -> Iterator[str]:
     for subject, own in (item for row in table.rows for item in row.ours):
         for name, cell in own.items():
             source = cell.source
-            if source and name in ATTACKS and source.gradient != GRADIENTS[name]:
-                released = f"the released code's on {GRADIENTS[name]}"
+            if source and name in ATTACKS and source.gradient != FOLLOWED["released"][name]:
+                released = f"the released code's on {FOLLOWED['released'][name]}"
                 yield f"{subject.label}: {name.upper()} is on {source.gradient}, {released}."
     if table.not_shown:
         yield f"Measured, but not shown: {', '.join(dict.fromkeys(_others(table)))}."

