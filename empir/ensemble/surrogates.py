@@ -15,7 +15,7 @@ full_precision    the same as `paper` over the full-precision members (all, wher
                   code's Carlini-Wagner and basic iterative attacks follow;
 mean_probability  log mean_k p_k: its cross-entropy is that of the probabilities that averaging returns;
 mean_logit        mean_k z_k;
-margin            mean_k (y_k[c] - max_{j != c} y_k[j]) / temperature, with y_k the logits over their range;
+margin            mean_k (y_k[c] - max_{j != c} y_k[j]) / temperature, with y_k the logits in 1/32 of their range;
 member:NAME       z_k of one member, by name or by number from 0: a transfer attack.
 
 Where the members are unanimous, the argmax over the classes is the decision. Elsewhere it is so for `paper` under max
@@ -86,6 +86,9 @@ class Surrogate(nn.Module):
 
 
 Rule = Callable[[Tensor, Tensor, float], Tensor]
+
+#: Units of `margin` in the range of a member's logits.
+_UNITS = 32
 
 
 def surrogate(name: str, ensemble: EnsembleModule, temperature: float = 1.0) -> Surrogate:
@@ -165,17 +168,19 @@ def _mean_logit(logits: Tensor, weights: Tensor, temperature: float) -> Tensor:
 
 
 def _margin(logits: Tensor, weights: Tensor, temperature: float) -> Tensor:
-    """Mean of the members' margins, each over the range of that member's logits, which is held constant.
+    """Mean of the members' margins, in 1/32 of the range of each member's logits, which is held constant.
 
     A low-precision member without scales has logits of hundreds: its softmax is 0 or 1, its cross-entropy's gradient
     underflows, and it drowns the other members in a mean of logits. A positive constant moves no decision boundary;
-    this one puts all margins between -1 and 1, where at temperature 1 no softmax is saturated.
+    this one lets every member count alike, and keeps margins within 32, where no gradient underflows. Coarser units
+    spread the gradient over classes that are out of reach: they make PGD weaker.
     """
     low, high = logits.detach().aminmax(dim=-1, keepdim=True)
-    span = (high - low).where(high > low, torch.ones_like(high))
+    unit = (high - low).where(high > low, torch.ones_like(high)) / _UNITS
     first, second = logits.topk(2).values.split(1, -1)
     is_top = torch.zeros_like(logits, dtype=torch.bool).scatter_(-1, logits.argmax(-1, keepdim=True), True)
-    return (weights * (logits - second.where(is_top, first)) / (span * temperature)).sum(0)
+    margins = (logits - second.where(is_top, first)) / unit
+    return _log_softmax((weights * margins).sum(0) / temperature)
 
 
 def _softmax_twice(logits: Tensor, weights: Tensor, temperature: float) -> Tensor:

@@ -48,7 +48,7 @@ def expected(name: str, z: Array, temperature: float) -> Array:
     """Log-probabilities that cross-entropy sees [batch, classes] of logits [batch, members, classes]."""
     if name == "margin":
         best = np.array([[[max(m[:c] + m[c + 1 :]) for c in range(len(m))] for m in row] for row in z.tolist()])
-        return log_softmax(((z - best) / np.ptp(z, axis=-1, keepdims=True)).mean(1) / temperature)
+        return log_softmax(((z - best) / np.ptp(z, axis=-1, keepdims=True)).mean(1) * 32 / temperature)
     z = z / temperature
     return {
         "paper": lambda: log_softmax(z).mean(1),
@@ -151,12 +151,14 @@ def test_margins_have_a_gradient_where_softmax_is_saturated() -> None:
     module = ensemble(members=2)
     (lost,) = torch.autograd.grad(F.cross_entropy(surrogate("paper", module)(z), label), z)
     assert not lost[0, 0].any()
-    margins = surrogate("margin", module)(z)
-    assert margins[0].tolist() == pytest.approx([(5 / 6 + 1 / 2) / 2, (-5 / 6 - 1 / 2) / 2, -1.0])
-    (kept,) = torch.autograd.grad(F.cross_entropy(margins, label), z)
+    margins = surrogate("margin", module, 32)(z)
+    expected = np.array([5 / 6 + 1 / 2, -5 / 6 - 1 / 2, -2.0]) / 2
+    assert margins[0].detach().numpy() == pytest.approx(log_softmax(expected), rel=1e-5)
     # The same step over each member's range: neither drowns the other.
-    assert (kept[0, 0] * 600)[0].numpy() == pytest.approx((kept[0, 1] * 0.2)[0].numpy(), rel=1e-5)
-    assert (kept[0, 0, 0] * 600).abs().min() > 0.05
+    for temperature, least in ((32, 0.05), (1, 1e-19)):
+        (kept,) = torch.autograd.grad(F.cross_entropy(surrogate("margin", module, temperature)(z), label), z)
+        assert (kept[0, 0] * 600)[0].numpy() == pytest.approx((kept[0, 1] * 0.2)[0].numpy(), rel=1e-5)
+        assert (kept[0, 0, 0, :2] * 600).abs().min() > least
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
