@@ -80,6 +80,18 @@ class Rolled(nn.Module):
         return self.model(images).roll(1, dims=1)
 
 
+class Bare(nn.Module):
+    """The classes of a surrogate, without slack."""
+
+    def __init__(self, surrogate: Pair) -> None:
+        super().__init__()
+        self.surrogate = surrogate
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits [batch, classes]."""
+        return self.surrogate.class_logits(images)
+
+
 class Pair(nn.Module):
     """The mean of two models' log-probabilities, and slack so that its cross-entropy is the mean of theirs."""
 
