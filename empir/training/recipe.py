@@ -37,8 +37,21 @@ class Recipe(Value):
     defence: AnyDefence = Plain()
 
 
-#: Recipes by network and data set.
-RECIPES: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType({})
+#: Recipes by network and data set. Only those for mnist5k have been tried: with 2-bit weights it is the number of steps
+#: that counts, so its 4,000 images are taken in small batches (after 9 epochs MNISTconv at w2a4 has 95.8 % in batches
+#: of 32, 94.5 % in batches of 128). The others have the defaults of the released code's flags, but that CIFARconv's
+#: epochs are 6 and AlexNet's rate 1e-3 there, and that the rate stays as it is, or is divided by 10 three times for
+#: AlexNet in full precision, where a cosine is here; Fashion-MNIST is taken for MNIST. The paper gives none of them.
+RECIPES: Mapping[tuple[str, str], Mapping[str, Any]] = MappingProxyType(
+    {
+        ("mnistconv", "mnist5k"): {"epochs": 20, "batch_size": 32, "learning_rate": 5e-4},
+        ("mnistconv", "mnist"): {"epochs": 15, "batch_size": 128, "learning_rate": 1e-3},
+        ("mnistconv", "fashion_mnist"): {"epochs": 15, "batch_size": 128, "learning_rate": 1e-3},
+        ("cifarconv", "cifar10"): {"epochs": 40, "batch_size": 128, "learning_rate": 1e-3},
+        ("cifarconv_released", "cifar10"): {"epochs": 40, "batch_size": 128, "learning_rate": 1e-3},
+        ("alexnet", "imagenet"): {"epochs": 90, "batch_size": 100, "learning_rate": 1e-4},
+    }
+)
 
 
 def default_recipe(
