@@ -5,7 +5,8 @@ Two ways to count are in use, and they differ by tens of points on the same adve
 * `standard`: a sample counts only if it is answered right when clean *and* after every attack of the set.
 * `released`: the share of all samples that are answered right after one attack, as the code released with EMPIR counts
   it (Sen et al., ICLR 2020). A sample that is wrong when clean counts if the attack happens to put it right, and no
-  attack is held against another.
+  attack is held against another. What is fooled is what the attack differentiates: Carlini and Wagner's attack ends at
+  the nearest image that the full-precision member gets wrong, whatever the ensemble says to it.
 
 Answers come as the chance of a right one: 0 or 1 where the decision is deterministic, the share of members that are
 right where one of them is drawn for every inference, so that what is counted is the expectation over the draws.

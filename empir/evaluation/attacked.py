@@ -44,11 +44,14 @@ class Question:
         attack: with its parameters; none asks for the answers to clean images.
         gradient: name of a surrogate, or `scores`.
         temperature: that the surrogate divides the members' logits by.
+        blind: whether the attack sees the surrogate alone, and stops at what fools that, as the released code's does;
+            otherwise it sees the ensemble's decision too.
     """
 
     attack: Attack | None = None
     gradient: str = SCORES
     temperature: float = 1.0
+    blind: bool = False
 
     def model(self, target: Target) -> nn.Module:
         """What the attack differentiates, or asks."""
@@ -76,7 +79,8 @@ class Question:
     def key(self, target: Target) -> str:
         """Digest of everything but the images."""
         attack = None if self.attack is None else (self.attack.name, self.attack.fingerprint())
-        parts = (target.key, attack, self.gradient, self.temperature, target.seed, versions(), _code())
+        model = self.gradient, self.temperature, self.blind
+        parts = (target.key, attack, *model, target.seed, versions(), _code())
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
@@ -118,7 +122,8 @@ def _answers(
     if question.attack is not None and len(images):
         # Where a member is drawn for every inference an attacker gains by fooling many, not by one lucky draw: there
         # the surrogate decides when an attack is done.
-        decide = None if target.drawn or model is target.module else target.module.decide
+        blind = question.blind or target.drawn or model is target.module
+        decide = None if blind else target.module.decide
         guides = guides.to(target.device)
         found = run(question.attack, model, images, guides, seed=seed, decide=decide, batch_size=len(images))
     with torch.no_grad():

@@ -62,8 +62,9 @@ def measure(
     """Attack an ensemble: one measurement when clean, one for each attack, and under `standard` the worst case.
 
     `standard` attacks what is right when clean, away from the true label. `released` attacks every image away from the
-    ensemble's own answer. The worst case is over all attacks, and, where these have different bounds, also over those
-    that share one: a bound that no attack has to keep says little about one that it has.
+    ensemble's own answer, and its attacks are done when they have fooled what they differentiate. The worst case is
+    over all attacks, and, where these have different bounds, also over those that share one: a bound that no attack has
+    to keep says little about one that it has.
 
     Args:
         gradient: name of the surrogate that every attack follows; as in `FOLLOWED` if None.
@@ -73,15 +74,15 @@ def measure(
     """
     tell = progress or Silent()
     followed = [gradient or FOLLOWED[accounting].get(one.name, DEFAULT) for one in attacks]
-    questions = [Question(one, name) for one, name in zip(attacks, followed, strict=True)]
+    own = accounting == "released"
+    questions = [Question(one, name, blind=own) for one, name in zip(attacks, followed, strict=True)]
     for question in questions:
         question.model(target)  # an unknown gradient is refused before anything is attacked
     labels = target.labels
     clean = answer_clean(target, tell)
     before = Worst.clean(labels, clean, target.drawn)
     yield Measured(_line(target, "none", accounting, before, before.chances, before.decisions), _rate(clean))
-    everyone, own = np.arange(len(labels)), accounting == "released"
-    samples = everyone if own else before.standing
+    samples = np.arange(len(labels)) if own else before.standing
     guides = clean.decisions if own else labels[samples]
     found: list[tuple[Question, Answers]] = []
     for attack, question in zip(attacks, questions, strict=True):

@@ -64,11 +64,25 @@ def test_released_counts_true_labels_but_flees_from_its_own_answers() -> None:
     images, labels = on.dataset.images(slice(None)), on.dataset.labels
     own = on.module.decide(images)
     for each, gradient in zip(ATTACKS, ("released", "full_precision", "full_precision"), strict=True):
-        after = run(each, surrogate(gradient, on.module), images, own, seed=0, decide=on.module.decide)
+        after = run(each, surrogate(gradient, on.module), images, own, seed=0)
         right = (on.module.decide(after) == labels).float().mean().item()
         assert found[each.name].robust_accuracy == pytest.approx(right)
         assert found[each.name].gradient == gradient
     assert "worst_case" not in found
+
+
+def test_released_attacks_end_at_what_fools_the_surrogate() -> None:
+    """CW on the full-precision member alone finds images at that member's boundary; the ensemble is still right about some."""
+    on = target(MEMBERS, quadrants(SAMPLES))
+    images, labels = on.dataset.images(slice(None)), on.dataset.labels
+    own, decide = on.module.decide(images), on.module.decide
+    cw = attack("cw", "", iterations=200, learning_rate=0.01, constant=1000.0, abort_early=False)
+    member = surrogate("full_precision", on.module)
+    blind, seeing = run(cw, member, images, own, seed=0), run(cw, member, images, own, seed=0, decide=decide)
+    left, less = ((decide(found) == labels).float().mean().item() for found in (blind, seeing))
+    _, found = measure(on, (cw,), accounting="released")
+    assert found.measurement.robust_accuracy == pytest.approx(left)
+    assert less < left
 
 
 def test_every_line_says_what_was_asked() -> None:
