@@ -72,7 +72,7 @@ def test_released_counts_true_labels_but_flees_from_its_own_answers() -> None:
 
 
 def test_released_attacks_end_at_what_fools_the_surrogate() -> None:
-    """CW on the full-precision member alone finds images at that member's boundary; the ensemble is still right about some."""
+    """CW on the full-precision member alone ends at its boundary; the ensemble is still right about some images."""
     on = target(MEMBERS, quadrants(SAMPLES))
     images, labels = on.dataset.images(slice(None)), on.dataset.labels
     own, decide = on.module.decide(images), on.module.decide
