@@ -30,7 +30,7 @@ from hwsim.spec.rules import FullPrecision
 
 torchattacks = pytest.importorskip("torchattacks", reason="it is missing: pip install --no-deps torchattacks")
 
-IMAGES, ROUNDS = 16, 5
+IMAGES, ROUNDS = 8, 9
 
 pytestmark = pytest.mark.benchmark(timer=process_time)
 
@@ -90,9 +90,10 @@ class Steps:
 
 
 def rate(call: Callable[[], object], steps: Steps, full: int) -> float:
-    """Images attacked per second of this process, at so many steps an image [1/s]."""
+    """Images attacked per second of this process, at so many steps an image [1/s]; called again if it stops early."""
     steps.taken, begin = 0, process_time()
-    call()
+    while steps.taken < full:
+        call()
     return IMAGES * steps.taken / full / (process_time() - begin)
 
 
@@ -121,10 +122,10 @@ def compare(
     benchmark.pedantic(
         lambda: rates["empir"].append(rate(own, steps, full)), setup=between, rounds=ROUNDS, warmup_rounds=1
     )
-    typical = {name: median(measured[1:]) for name, measured in rates.items()}
-    judge.benchmark.extra_info |= typical
-    for goal in (max(theirs, key=lambda name: typical[name]), before):
-        judge(what, typical["empir"], "images/s", at_least=round(typical[goal], 2), note=f"goal: {goal}")
+    usual = {name: median(measured[1:]) for name, measured in rates.items()}
+    judge.benchmark.extra_info |= usual
+    for goal in (max(theirs, key=lambda name: usual[name]), before):
+        judge(what, usual["empir"], "images/s", at_least=round(usual[goal], 2), note=f"goal: {goal}")
 
 
 def empirs(made: Attack, images: Tensor, labels: Tensor) -> Attacker:
