@@ -13,8 +13,8 @@ from empir.training.defences.interface import Count, Positive
 class PGDAdversarial(Adversarial):
     """Adversarial training with PGD from one random start (Madry et al., ICLR 2018), who leave the clean half out.
 
-    The defaults are the attack of Sen et al. (2020), 41 times the work of training without a defence; fewer and longer
-    steps are for those without a GPU.
+    The defaults are the attack of Sen et al. (2020), some forty times the work of training without a defence; fewer
+    and longer steps are for those without a GPU.
     """
 
     kind: Literal["pgd_adversarial"] = "pgd_adversarial"
