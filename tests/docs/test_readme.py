@@ -1,4 +1,4 @@
-"""The README shows what really happens: every `$ hwsim ...` in a ```console block is run, its output compared.
+"""The README, and a study's, show what really happens: every command in a ```console block is run, its output compared.
 
 A block is a terminal of 120 columns, opened in the root of the repository: `$ ` starts a command, `> ` continues one
 that ends in a backslash, and all that follows is what the command prints. Commands run in the order of the text, so a
@@ -17,26 +17,30 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+
+#: Other studies' commands take minutes; those pages are compared in tests/validation.
+PAGES = ("README.md", "studies/sen_iclr2020/mnist5k/README.md")
 
 
 @dataclass(frozen=True)
 class Example:
-    """One command of the README and the text printed under it."""
+    """One command of a page and the text printed under it."""
 
-    line: int
+    place: str
     command: str
     output: str
 
 
-def examples(text: str) -> list[Example]:
-    """The commands of every console block of a Markdown text, in order."""
+def examples(page: str) -> list[Example]:
+    """The commands of every console block of a Markdown page, in order."""
     found = []
+    text = (ROOT / page).read_text(encoding="utf-8")
     for block in re.finditer(r"^```console\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
         starts = [block.start(1) + match.start() for match in re.finditer(r"^\$ ", block[1], re.MULTILINE)]
         for start, end in zip(starts, [*starts[1:], block.end(1)], strict=True):
             command, _, output = text[start + 2 : end].replace("\\\n> ", "").partition("\n")
-            found.append(Example(text.count("\n", 0, start) + 1, command, output))
+            found.append(Example(f"{page}:{text.count(chr(10), 0, start) + 1}", command, output))
     return found
 
 
@@ -46,13 +50,12 @@ def settled(output: str) -> list[str]:
     return ["... s elapsed" if line.endswith("s elapsed") else line for line in lines]
 
 
-TEXT = README.read_text(encoding="utf-8") if README.exists() else ""
-COMMANDS = [example for example in examples(TEXT) if example.command.startswith("hwsim ")]
+COMMANDS = [one for page in PAGES for one in examples(page) if one.command.startswith(("hwsim ", "empir "))]
 
 
 def test_the_readme_shows_the_help_and_a_mapped_ensemble() -> None:
-    shown = [example.command for example in COMMANDS]
-    assert "hwsim --help" in shown
+    shown = [example.command for example in COMMANDS if example.place.startswith("README.md:")]
+    assert {"hwsim --help", "empir --help"} <= set(shown)
     assert any(command.startswith("hwsim map --ensemble ") for command in shown)
 
 
@@ -65,8 +68,8 @@ def checkout(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return folder
 
 
-@pytest.mark.parametrize("example", COMMANDS, ids=[f"line {e.line}: {e.command}" for e in COMMANDS])
-def test_a_command_of_the_readme_prints_what_is_shown(example: Example, checkout: Path) -> None:
+@pytest.mark.parametrize("example", COMMANDS, ids=[f"{e.place}: {e.command}" for e in COMMANDS])
+def test_a_command_of_a_page_prints_what_is_shown(example: Example, checkout: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", *shlex.split(example.command)],
         cwd=checkout,
