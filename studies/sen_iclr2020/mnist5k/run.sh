@@ -28,4 +28,3 @@ empir attack --ensemble ../mnistconv.yaml --gradient full_precision --attack cw 
 for defence in distillation fgsm_adversarial; do
     all fp.yaml "$defence"
 done
-all ../mnistconv.yaml fgsm_adversarial
