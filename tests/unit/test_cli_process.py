@@ -24,6 +24,7 @@ finally:
 INTERRUPTED = """
 import os, signal, sys, time
 import hwsim.mapper
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a test run in the background inherits that it is ignored
 def slow(*arguments, **options):
     os.kill(os.getpid(), signal.SIGINT)
     time.sleep(60)

@@ -43,7 +43,7 @@ class Zoo:
 @pytest.fixture
 def users(tmp_path, monkeypatch):
     """A module of the user in the current folder."""
-    (tmp_path / "their_networks.py").write_text(USERS)
+    (tmp_path / "users_networks.py").write_text(USERS)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -52,7 +52,7 @@ def parameters(module: nn.Module) -> torch.Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
 
 
-@pytest.mark.parametrize("name", ["mnistconv", "their_networks:small"])
+@pytest.mark.parametrize("name", ["mnistconv", "users_networks:small"])
 def test_the_seed_alone_decides(name, users):
     reference = NetworkReference(name=name, input_shape=(2, 6, 6) if ":" in name else None)
     torch.manual_seed(5)
@@ -67,11 +67,11 @@ def test_the_seed_alone_decides(name, users):
 @pytest.mark.parametrize(
     ("reference", "width"),
     [
-        ({"name": "their_networks:small", "input_shape": (2, 6, 6)}, 3),
-        ({"name": "their_networks:small", "input_shape": (2, 6, 6), "width": 5}, 5),
-        ({"name": "their_networks:Zoo.inner", "input_shape": (2, 6, 6)}, 3),
-        ({"name": "their_networks:described"}, 3),
-        ({"name": "their_networks:pair"}, 3),
+        ({"name": "users_networks:small", "input_shape": (2, 6, 6)}, 3),
+        ({"name": "users_networks:small", "input_shape": (2, 6, 6), "width": 5}, 5),
+        ({"name": "users_networks:Zoo.inner", "input_shape": (2, 6, 6)}, 3),
+        ({"name": "users_networks:described"}, 3),
+        ({"name": "users_networks:pair"}, 3),
     ],
 )
 def test_a_network_of_the_user(reference, width, users):
@@ -88,14 +88,14 @@ def test_a_network_of_the_user(reference, width, users):
         ("minstconv", r"network: unknown network 'minstconv' \(did you mean mnistconv\?\)"),
         ("resnet50", "unknown network 'resnet50': can be alexnet, .*, mnistconv or package.module:function"),
         ({"name": "mnistconv", "width": 3}, "mnistconv: TypeError: .*'width'"),
-        ("their_networks:nothing", "their_networks:nothing: AttributeError"),
+        ("users_networks:nothing", "users_networks:nothing: AttributeError"),
         ("their_modules:small", "their_modules:small: ModuleNotFoundError"),
-        ("their_networks:small", "needs the input shape of one sample"),
-        ("their_networks:table", "returns dict, not a torch.nn.Module"),
-        ("their_networks:failing", "their_networks:failing: KeyError: 'no such file'"),
-        ("their_networks:leaving", "their_networks:leaving: SystemExit: 3"),
+        ("users_networks:small", "needs the input shape of one sample"),
+        ("users_networks:table", "returns dict, not a torch.nn.Module"),
+        ("users_networks:failing", "users_networks:failing: KeyError: 'no such file'"),
+        ("users_networks:leaving", "users_networks:leaving: SystemExit: 3"),
         (
-            {"name": "their_networks:small", "input_shape": [5, 6, 6]},
+            {"name": "users_networks:small", "input_shape": [5, 6, 6]},
             "cannot take images of shape 5x6x6: RuntimeError: ",
         ),
     ],
