@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from empir.evaluation.words import interval_text as interval_text, percent as percent
+from empir.evaluation.words import interval_text, percent
+from hwsim.screen import columns as table, console
 
 if TYPE_CHECKING:
     from empir.evaluation.target import Target
 
-#: Width where nothing limits it [columns].
-WIDEST = 200
-
-
-class _Screen(Console):
-    """Leaves a reader that has gone away to the caller."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
-def console(file: IO[str]) -> Console:
-    """A console that colours a terminal only, and never cuts a table for a pipe."""
-    width = None if file.isatty() or "COLUMNS" in os.environ else WIDEST
-    return _Screen(file=file, width=width, highlight=False)
-
-
-def table(*names: str) -> Table:
-    """An empty table without frames; a name that begins with ">" is a column of numbers."""
-    made = Table(box=None, header_style="dim", pad_edge=False)
-    for name in names:
-        made.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
-    return made
+__all__ = ["console", "heading", "interval_text", "percent", "table"]
 
 
 def heading(target: Target, how: str) -> Text:

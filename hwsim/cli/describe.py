@@ -91,7 +91,7 @@ def hw() -> None:
 def hw_list() -> None:
     """List the chips."""
     from hwsim.errors import HwsimError
-    from hwsim.report.console import columns, console
+    from hwsim.screen import columns, console
     from hwsim.spec.files import presets
     from hwsim.spec.load import load_hardware
 
@@ -152,7 +152,7 @@ def network_list() -> None:
     from inspect import signature
 
     from hwsim.networks import zoo
-    from hwsim.report.console import columns, console
+    from hwsim.screen import columns, console
     from hwsim.units import format_si
 
     table = columns("name", ">layers", ">MACs", ">weights", "parameters")
@@ -172,7 +172,7 @@ def network_show(
 ) -> None:
     """Print the layers of a network: a preset, an .onnx file or package.module:function."""
     from hwsim.importers import resolve
-    from hwsim.report.console import columns, console
+    from hwsim.screen import columns, console
     from hwsim.units import format_si
 
     found = resolve(name, batch, dict(parameters), input_shape)

@@ -99,8 +99,8 @@ def layer(
     if as_json:
         click.echo(text(record))
     else:
-        from hwsim.report.console import console
         from hwsim.report.explain import print_layer
+        from hwsim.screen import console
 
         heading = f"{cost.shape} at {bits[0]}/{bits[1]} bits on {hardware.name}, least {objective}"
         print_layer(console(sys.stdout), record, heading)

@@ -190,16 +190,16 @@ def _known(names: list[str], layer: str) -> None:
 
 
 def _print(record: Record) -> None:
-    from hwsim.report.console import console
     from hwsim.report.table import print_ensemble
+    from hwsim.screen import console
 
     print_ensemble(console(sys.stdout), record)
 
 
 def _explain(record: Record, name: str) -> None:
-    from hwsim.report.console import console
     from hwsim.report.explain import print_layer
     from hwsim.report.table import distinct
+    from hwsim.screen import console
 
     combiner = [record["combiner"]] if record["combiner"] else []
     _known([layer["name"] for layer in (*record["baseline"]["layers"], *combiner)], name)

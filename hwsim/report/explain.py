@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from hwsim.mapping.record import from_record
-from hwsim.report.console import columns, print_apart
 from hwsim.report.records import Record
+from hwsim.screen import columns, print_apart
 from hwsim.units import format_bytes, format_si
 
 

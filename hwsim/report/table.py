@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from hwsim.report.console import columns, print_apart
 from hwsim.report.records import Record
+from hwsim.screen import columns, print_apart
 from hwsim.units import format_bytes, format_si
 
 #: A cause that adds less than this to a multiple of the baseline is not worth naming.
