@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +58,10 @@ def remembered(mapper: Mapper, folder: Path | None = None) -> Mapper:
 
 
 def taken_apart(cost: LayerCost) -> dict[str, Any]:
-    """A cost as plain data."""
-    return {**asdict(cost), "mapping": to_record(cost.mapping) if cost.mapping else None}
+    """A cost as plain data, without the problem, which whoever asks has stated."""
+    data = asdict(replace(cost, problem=None, mapping=None))
+    del data["problem"]
+    return {**data, "mapping": to_record(cost.mapping) if cost.mapping else None}
 
 
 def restored(data: Any) -> LayerCost | None:

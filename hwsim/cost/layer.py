@@ -49,6 +49,7 @@ class LayerCost:
         energy: by part [J].
         traffic: reads and writes of every memory and operand.
         busy: what each thing that may bound it would take alone [cycles].
+        problem: what was mapped; None where nothing is multiplied, or where nobody will ask.
     """
 
     name: str
@@ -68,6 +69,7 @@ class LayerCost:
     mapping: Mapping | None = None
     certificate: Certificate | None = None
     busy: dict[str, float] = field(default_factory=dict)
+    problem: Problem | None = field(default=None, repr=False, compare=False)
 
     @property
     def energy_joules(self) -> float:
@@ -188,6 +190,7 @@ def price_problem(problem: Problem, mapping: Mapping) -> LayerCost:
         traffic=done,
         mapping=mapping,
         busy=busy,
+        problem=problem,
     )
 
 

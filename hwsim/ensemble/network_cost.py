@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -177,7 +177,7 @@ def assemble(
     for layer in network.layers:
         task = named.get(layer.name)
         if task is not None:
-            layers.append(_multiplied(layer, hardware, bits, solved[task], resident))
+            layers.append(_multiplied(layer, hardware, bits, replace(solved[task], problem=task.problem), resident))
         else:
             layers.append(_streamed(layer, hardware, bits, resident))
     modes = [layer.mode for layer in layers if layer.macs]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from hwsim.cost.layer import LayerCost
+from hwsim.cost.problem import Problem, problem
 from hwsim.ensemble.precision import Precisions
 from hwsim.ensemble.residency import beside
 from hwsim.ensemble.storage import layer_bits
@@ -27,6 +28,12 @@ class Task:
     activation_bits: int
     output_bits: int
     resident: bool = False
+
+    @property
+    def problem(self) -> Problem:
+        """The task as the kernels take it."""
+        widths = self.weight_bits, self.activation_bits, self.output_bits
+        return problem(self.nest, self.hardware, *widths, resident_weights=self.resident)
 
 
 class Mapper(Protocol):

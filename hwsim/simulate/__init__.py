@@ -1,0 +1,1 @@
+"""The mapped ensemble, played on the chip event by event."""
