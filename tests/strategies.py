@@ -16,6 +16,7 @@ from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
 from hwsim.operators.nest import DIMENSIONS, LoopNest, Operand
 from hwsim.spec.hardware import Axis, Hardware, Level, Memory, VectorUnit
 from hwsim.units import Bandwidth
+from tests.oracle.loops import home
 
 #: Most multiply-accumulates of a nest, and most temporal iterations of a mapping.
 MACS, STEPS = 144, 600
@@ -89,9 +90,20 @@ def hardwares(draw: st.DrawFn) -> Hardware:
     return chip(*levels)
 
 
+def residents(hardware: Hardware) -> st.SearchStrategy[frozenset[Operand]]:
+    """Operands that could stay on the chip, each of them or not."""
+    homely = [operand for operand in Operand if home(hardware, operand) is not None]
+    return st.frozensets(st.sampled_from(homely)) if homely else st.just(frozenset())
+
+
 @st.composite
 def mappings(
-    draw: st.DrawFn, nest: LoopNest, hardware: Hardware, lanes_axis: Axis | None = None, steps: int = STEPS
+    draw: st.DrawFn,
+    nest: LoopNest,
+    hardware: Hardware,
+    lanes_axis: Axis | None = None,
+    steps: int = STEPS,
+    resident: frozenset[Operand] = frozenset(),
 ) -> Mapping:
     """Mappings of a nest onto a chip, in any order, with any bounds that cover the nest, perfect or not.
 
@@ -137,7 +149,11 @@ def mappings(
                 level.name,
                 temporal=tuple(draw(st.permutations(temporal[i]))),
                 spatial=tuple(draw(st.permutations(spatial[i]))),
-                bypass=tuple(o for o in Operand if o in level.optional and draw(st.booleans())),
+                bypass=tuple(
+                    o
+                    for o in Operand
+                    if o in level.optional and not (o in resident and home(hardware, o) == i) and draw(st.booleans())
+                ),
             )
             for i, level in enumerate(hardware.levels)
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,10 @@ def remembered(mapper: Mapper, folder: Path | None = None) -> Mapper:
         *,
         objective: Objective = "latency",
         effort: float = EFFORT,
-        resident_weights: bool = False,
+        resident: Iterable[Operand] = (),
     ) -> LayerCost:
-        widths = weight_bits, activation_bits, output_bits
-        path = path_of(place, "layer", nest, hardware.fingerprint(), widths, objective, effort, resident_weights)
+        widths, stay = (weight_bits, activation_bits, output_bits), tuple(sorted(set(resident)))
+        path = path_of(place, "layer", nest, hardware.fingerprint(), widths, objective, effort, stay)
         cost = restored(read(path))
         if cost is None:
             cost = mapper(
@@ -49,7 +50,7 @@ def remembered(mapper: Mapper, folder: Path | None = None) -> Mapper:
                 output_bits,
                 objective=objective,
                 effort=effort,
-                resident_weights=resident_weights,
+                resident=stay,
             )
             write(path, taken_apart(cost))
         return cost

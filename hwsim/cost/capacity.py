@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping as Dictionary, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from hwsim.cost.problem import Problem
 from hwsim.cost.traffic import Array, footprint
-from hwsim.operators.nest import Operand
+from hwsim.operators.nest import DIMENSIONS, REDUCTION, Operand
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ def occupancy(
 ) -> tuple[Occupancy, ...]:
     """Bits taken by a tile at one level, for every bounded memory of it.
 
+    A resident operand takes no room outside its home, and there its whole tensor's (see `_at_home`).
+
     Args:
         tile: extent of every dimension at this level; arrays of any broadcastable shapes.
         bypass: operands that the mapping lets pass by.
@@ -42,11 +46,29 @@ def occupancy(
         for operand in memory.keeps:
             if operand in bypass:
                 continue
-            if operand is Operand.WEIGHTS and problem.resident_weights and level == problem.home:
-                bits = bits + problem.nest.elements(operand) * problem.precision.weight_bits
+            if operand in problem.resident and level <= problem.home(operand):
+                bits = bits + (_at_home(problem, operand, tile) if level == problem.home(operand) else 0)
                 continue
             width = problem.precision.output_bits if outermost and operand is Operand.OUTPUTS else None
             width = problem.stored_bits(operand) if width is None else width
             bits = bits + footprint(dict(tile), operand, problem) * width
         result.append(Occupancy(level, memory.name, bits, memory.usable_bytes * 8))
     return tuple(result)
+
+
+def _at_home(problem: Problem, operand: Operand, tile: Dictionary[str, Array]) -> Array:
+    """Bits of a resident operand in its home.
+
+    Finished outputs lie there at their own width, partial sums at the accumulator's: those of the tile, or of the whole
+    tensor where loops over the reduction further out come back to every one of them.
+    """
+    elements = problem.nest.elements(operand)
+    if operand is not Operand.OUTPUTS:
+        return elements * problem.stored_bits(operand)
+    sizes = dict(zip(DIMENSIONS, problem.nest.sizes, strict=True))
+    finishes: Array = True
+    for dim in REDUCTION:
+        finishes = np.logical_and(finishes, np.greater_equal(tile[dim], sizes[dim]))
+    unfinished = np.where(finishes, footprint(dict(tile), operand, problem), elements)
+    width = problem.precision.output_bits
+    return elements * width + unfinished * (problem.stored_bits(operand) - width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import prod
 
@@ -13,7 +14,7 @@ from hwsim.cost.problem import Problem, problem
 from hwsim.cost.traffic import NestArrays, PricedLoop, flows
 from hwsim.errors import Infeasible
 from hwsim.mapping.mapping import Mapping
-from hwsim.operators.nest import DIMENSIONS, LoopNest
+from hwsim.operators.nest import DIMENSIONS, LoopNest, Operand
 from hwsim.spec.hardware import Hardware
 
 
@@ -88,13 +89,18 @@ def price(
     weight_bits: int,
     activation_bits: int,
     output_bits: int | None = None,
+    *,
+    resident: Iterable[Operand] = (),
 ) -> LayerCost:
     """Price a given mapping.
+
+    Args:
+        resident: see `hwsim.cost.problem.problem`.
 
     Raises:
         Infeasible: the mapping is not one of this nest on this hardware, or the datapath runs no such widths.
     """
-    stated = problem(nest, hardware, weight_bits, activation_bits, output_bits)
+    stated = problem(nest, hardware, weight_bits, activation_bits, output_bits, resident=resident)
     check(stated, mapping)
     return price_problem(stated, mapping)
 
@@ -148,7 +154,7 @@ def check(problem: Problem, mapping: Mapping) -> None:
             if (tile < sizes[dim]) if extent == "full" else (tile > extent):
                 raise Infeasible(f"the dataflow fixes the tile of {dim} to {extent}, not {tile}", level.name, "tile")
         for bypassed in mapped.bypass:
-            if bypassed not in level.optional:
+            if bypassed not in level.optional - problem.obliged(index):
                 raise Infeasible(f"{level.name} has to keep {bypassed}", level.name, "bypass")
         for taken in occupancy(problem, index, nest.tile(index), mapped.bypass, outermost=index == 0):
             if taken.bits > taken.usable:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
 from hwsim.datapaths import Mode
+from hwsim.errors import Infeasible
 from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import Axis, Hardware, Level, Memory
 
@@ -30,6 +32,9 @@ class Problem:
 
     `levels` are the hardware's, with the datapath's lanes as a last axis of the innermost fan-out, so that packing
     narrow operands into one multiplier is a spatial loop like any other.
+
+    A `resident` operand never sees the outermost memory: weights and inputs lie whole in their home (see `home`) when
+    the layer begins, outputs when it ends. The home may not be bypassed, and every level outside it is free of them.
     """
 
     nest: LoopNest
@@ -37,24 +42,29 @@ class Problem:
     precision: Precision
     mode: Mode
     levels: tuple[Level, ...]
-    resident_weights: bool = False
+    resident: frozenset[Operand] = frozenset()
 
     def keepers(self, operand: Operand, bypass: tuple[tuple[Operand, ...], ...] = ()) -> tuple[int, ...]:
         """Indices of the levels that keep an operand, outermost first, leaving out what the mapping bypasses.
 
-        Resident weights were loaded before the inference began, so the chain starts at the memory they live in.
+        The chain of a resident operand starts at its home.
         """
-        chain = tuple(
+        first = self.home(operand) if operand in self.resident else 0
+        return tuple(
             index
             for index, level in enumerate(self.levels)
-            if operand in level.keeps and not (bypass and operand in bypass[index])
+            if index >= first and operand in level.keeps and not (bypass and operand in bypass[index])
         )
-        return chain[1:] if operand is W and self.resident_weights else chain
 
-    @property
-    def home(self) -> int:
-        """The level that weights which stay on chip live in: the second that keeps them."""
-        return [index for index, level in enumerate(self.levels) if W in level.keeps][1]
+    def home(self, operand: Operand) -> int:
+        """The level that an operand lives in where it stays on the chip: see `hwsim.cost.problem.home`."""
+        found = home(self.hardware, operand)
+        assert found is not None, f"{operand} have no home on {self.hardware.name}"
+        return found
+
+    def obliged(self, level: int) -> frozenset[Operand]:
+        """Resident operands whose home a level is: no mapping may let them pass it by."""
+        return frozenset(operand for operand in self.resident if self.home(operand) == level)
 
     @property
     def corrected(self) -> bool:
@@ -89,6 +99,15 @@ class Problem:
         return self.instances(len(self.levels)) * self.mode.rate
 
 
+def home(hardware: Hardware, operand: Operand) -> int | None:
+    """The level that an operand lives in where it stays on the chip: the outermost on-chip one that keeps it.
+
+    None where the chip has none, or has several of it: the tensor would have to be dealt out to the instances.
+    """
+    keeping = [index for index, level in enumerate(hardware.levels) if index and operand in level.keeps]
+    return keeping[0] if keeping and hardware.instances(keeping[0]) == 1 else None
+
+
 def problem(
     nest: LoopNest,
     hardware: Hardware,
@@ -96,21 +115,28 @@ def problem(
     activation_bits: int,
     output_bits: int | None = None,
     *,
-    resident_weights: bool = False,
+    resident: Iterable[Operand] = (),
 ) -> Problem:
     """State one layer as a problem for the kernels.
 
     Args:
         output_bits: width of a finished output [bits]; as the inputs unless given.
-        resident_weights: weights stay in the outermost on-chip level between inferences.
+        resident: operands that lie on the chip before the layer begins, or outputs that stay there when it ends.
 
     Raises:
-        Infeasible: no mode of the datapath runs these widths.
+        Infeasible: no mode of the datapath runs these widths, or a resident operand has no home.
     """
+    stay = frozenset(resident)
+    for operand in sorted(stay):
+        if home(hardware, operand) is None:
+            raise Infeasible(
+                f"{hardware.name} has no on-chip level, shared by the whole chip, that keeps {operand}",
+                constraint="resident",
+            )
     mode = hardware.datapath.mode(weight_bits, activation_bits)
     levels = list(hardware.levels)
     if mode.lanes > 1:
         lanes = Axis(name="lanes", size=mode.lanes, dims=mode.lane_dims, multicast=True, reduction=True)
         levels[-1] = levels[-1].model_copy(update={"fanout": (*levels[-1].fanout, lanes)})
     precision = Precision(weight_bits, activation_bits, activation_bits if output_bits is None else output_bits)
-    return Problem(nest, hardware, precision, mode, tuple(levels), resident_weights)
+    return Problem(nest, hardware, precision, mode, tuple(levels), stay)

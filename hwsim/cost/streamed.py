@@ -20,6 +20,7 @@ from hwsim.cost.access import Access
 from hwsim.cost.cycles import busy_cycles
 from hwsim.cost.energy import static_power
 from hwsim.cost.layer import LayerCost
+from hwsim.cost.problem import home
 from hwsim.operators.nest import Operand
 from hwsim.spec.hardware import Hardware, Memory
 
@@ -37,19 +38,12 @@ class Stream:
     Args:
         words: [elements].
         bits: of one [bits].
+        resident: whether they begin, or end, on the chip: in the home of their operand.
     """
 
     words: int = 0
     bits: int = 0
-
-
-def home(hardware: Hardware) -> int | None:
-    """The level that weights live in between inferences: the outermost on-chip one that keeps them.
-
-    None where the chip has none, or has several of it: their weights would have to be dealt out to the instances.
-    """
-    keeping = [index for index, level in enumerate(hardware.levels) if Operand.WEIGHTS in level.keeps]
-    return keeping[1] if len(keeping) > 1 and hardware.instances(keeping[1]) == 1 else None
+    resident: bool = False
 
 
 def streamed(
@@ -58,8 +52,6 @@ def streamed(
     inputs: Sequence[Stream] = (),
     output: Stream | None = None,
     parameters: Stream | None = None,
-    *,
-    resident: bool = False,
 ) -> LayerCost:
     """Cost of a layer that multiplies nothing.
 
@@ -68,11 +60,10 @@ def streamed(
         inputs: every operand as it is stored.
         output: the result as it is stored.
         parameters: stored values that are read, norm parameters and rows of a table.
-        resident: the parameters are on the chip already.
     """
-    streams = [(Operand.INPUTS, stream, False) for stream in inputs]
-    streams += [(Operand.OUTPUTS, output, False)] if output else []
-    streams += [(Operand.WEIGHTS, parameters, resident)] if parameters else []
+    streams = [(Operand.INPUTS, stream) for stream in inputs]
+    streams += [(Operand.OUTPUTS, output)] if output else []
+    streams += [(Operand.WEIGHTS, parameters)] if parameters else []
     traffic = merged(access for stream in streams for access in passes(hardware, *stream))
     launch = hardware.launch * hardware.clock
     busy = {VECTOR: vector_cycles(hardware, operations), "launch": launch, **_ports(hardware, traffic)}
@@ -100,20 +91,17 @@ def streamed(
     )
 
 
-def fused(
-    cost: LayerCost, hardware: Hardware, operations: int, parameters: Stream | None = None, *, resident: bool = False
-) -> LayerCost:
+def fused(cost: LayerCost, hardware: Hardware, operations: int, parameters: Stream | None = None) -> LayerCost:
     """A multiply-accumulate layer with the vector operations fused into it, and its biases and norm parameters.
 
     Args:
         cost: of the bare nest.
         operations: vector operations on its results.
         parameters: biases, scales and shifts; they join the weights in the traffic.
-        resident: the parameters are on the chip already.
     """
     if not operations and not (parameters and parameters.words):
         return cost
-    extra = passes(hardware, Operand.WEIGHTS, parameters, resident) if parameters else ()
+    extra = passes(hardware, Operand.WEIGHTS, parameters) if parameters else ()
     traffic = merged((*cost.traffic, *extra))
     touched = {(access.level, access.memory) for access in extra}
     busy = {**cost.busy, VECTOR: vector_cycles(hardware, operations)}
@@ -146,13 +134,13 @@ def vector_cycles(hardware: Hardware, operations: int) -> float:
     return operations / hardware.vector.operations_per_cycle
 
 
-def passes(hardware: Hardware, operand: Operand, stream: Stream, resident: bool = False) -> tuple[Access, ...]:
+def passes(hardware: Hardware, operand: Operand, stream: Stream) -> tuple[Access, ...]:
     """Accesses of words that pass once between the outermost memory, or for resident ones their home, and the bottom
     of what the chip shares."""
     shared = [index for index in range(len(hardware.levels)) if hardware.instances(index) == 1]
     chain = [index for index in shared if operand in hardware.levels[index].keeps]
-    if resident:
-        chain = [index for index in chain if index >= (home(hardware) or 0)]
+    if stream.resident:
+        chain = [index for index in chain if index >= (home(hardware, operand) or 0)]
     chain = [index for index in chain if index == chain[0] or operand not in hardware.levels[index].optional]
     result = []
     for index in chain:

@@ -201,8 +201,8 @@ def assemble(
 def _multiplied(layer: Layer, hardware: Hardware, bits: Precisions, cost: LayerCost, resident: bool) -> LayerCost:
     own = layer.parameters
     operations = layer.operations - layer.operator.operations
-    parameters = Stream(own.biases + own.norms, bits.full)
-    whole = fused(cost, hardware, operations, parameters, resident=resident)
+    parameters = Stream(own.biases + own.norms, bits.full, resident)
+    whole = fused(cost, hardware, operations, parameters)
     return whole.named(layer.name, layer.operator.label, layer.operator.shape)
 
 
@@ -216,8 +216,7 @@ def _streamed(layer: Layer, hardware: Hardware, bits: Precisions, resident: bool
         layer.operations,
         [Stream(words, bits.tensors[source]) for source, words in zip(layer.inputs, operator.inputs, strict=True)],
         Stream(layer.output_elements, widths.output),
-        Stream(parameters, bits.full) if parameters else None,
-        resident=resident,
+        Stream(parameters, bits.full, resident) if parameters else None,
     ).named(layer.name, operator.label, operator.shape)
 
 

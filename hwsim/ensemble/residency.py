@@ -7,7 +7,7 @@ all of them together take at most the other half.
 
 from __future__ import annotations
 
-from hwsim.cost.streamed import home
+from hwsim.cost.problem import home
 from hwsim.errors import Infeasible
 from hwsim.operators.nest import Operand
 from hwsim.spec.hardware import Hardware, Memory
@@ -18,7 +18,7 @@ RESERVE = 0.5
 
 def fits(hardware: Hardware, bits: int) -> bool:
     """Whether weights of this size may stay on the chip."""
-    level = home(hardware)
+    level = home(hardware, Operand.WEIGHTS)
     return level is not None and bits <= 8 * _memory(hardware, level).usable_bytes * (1 - RESERVE)
 
 
@@ -28,7 +28,7 @@ def require(hardware: Hardware, bits: int) -> None:
     Raises:
         Infeasible: there is no level for them, or they are too large for it.
     """
-    level = home(hardware)
+    level = home(hardware, Operand.WEIGHTS)
     if level is None:
         raise Infeasible(
             f"{hardware.name} has no on-chip level, shared by the whole chip, that keeps weights between inferences",
@@ -44,26 +44,28 @@ def require(hardware: Hardware, bits: int) -> None:
         )
 
 
-def beside(hardware: Hardware, bits: int, keeps_own: bool) -> Hardware:
+def beside(hardware: Hardware, bits: float) -> Hardware:
     """The chip as a layer sees it while other layers' weights lie in their home.
 
     Args:
         bits: of the other layers' weights [bits].
-        keeps_own: the layer's own weights are there too, so that no mapping may let them pass by.
     """
-    level = home(hardware)
-    if level is None:
+    level = home(hardware, Operand.WEIGHTS)
+    return hardware if level is None else less(hardware, level, _memory(hardware, level), bits)
+
+
+def less(hardware: Hardware, level: int, memory: Memory, bits: float) -> Hardware:
+    """The chip with a memory that has so much less room for tiles.
+
+    Args:
+        memory: of the level.
+        bits: [bits].
+    """
+    if memory.size is None or not bits:
         return hardware
-    memory = _memory(hardware, level)
-    changes: dict[str, object] = {}
-    if memory.size is not None:
-        per_byte = memory.size / memory.usable_bytes  # 2 where a double buffer halves what a tile may use
-        changes["size"] = memory.size - per_byte * bits / 8
-    if keeps_own and Operand.WEIGHTS in memory.optional:
-        changes["optional"] = tuple(operand for operand in memory.optional if operand is not Operand.WEIGHTS)
-    if not changes:
-        return hardware
-    memories = tuple(x.model_copy(update=changes) if x is memory else x for x in hardware.levels[level].memories)
+    per_byte = memory.size / memory.usable_bytes  # 2 where a double buffer halves what a tile may use
+    smaller = memory.model_copy(update={"size": memory.size - per_byte * bits / 8})
+    memories = tuple(smaller if x is memory else x for x in hardware.levels[level].memories)
     levels = list(hardware.levels)
     levels[level] = levels[level].model_copy(update={"memories": memories})
     return hardware.model_copy(update={"levels": tuple(levels)})

@@ -13,7 +13,7 @@ from hwsim.ensemble.residency import beside
 from hwsim.ensemble.storage import layer_bits
 from hwsim.errors import Infeasible
 from hwsim.mapper import EFFORT, Objective
-from hwsim.operators.nest import LoopNest
+from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import Hardware
 from hwsim.spec.network import Network
 
@@ -27,13 +27,13 @@ class Task:
     weight_bits: int
     activation_bits: int
     output_bits: int
-    resident: bool = False
+    resident: frozenset[Operand] = frozenset()
 
     @property
     def problem(self) -> Problem:
         """The task as the kernels take it."""
         widths = self.weight_bits, self.activation_bits, self.output_bits
-        return problem(self.nest, self.hardware, *widths, resident_weights=self.resident)
+        return problem(self.nest, self.hardware, *widths, resident=self.resident)
 
 
 class Mapper(Protocol):
@@ -49,7 +49,7 @@ class Mapper(Protocol):
         *,
         objective: Objective = "latency",
         effort: float = EFFORT,
-        resident_weights: bool = False,
+        resident: Iterable[Operand] = (),
     ) -> LayerCost: ...
 
 
@@ -68,9 +68,9 @@ def tasks(network: Network, hardware: Hardware, bits: Precisions, resident: int 
         nest, widths = layer.nest, bits.layers[layer.name]
         assert nest is not None
         own, seen = layer_bits(layer, bits), hardware
-        keeps = resident is not None and own > 0
+        keeps = frozenset({Operand.WEIGHTS} if resident is not None and own > 0 else ())
         if resident is not None:
-            seen = beside(hardware, resident - own, keeps)
+            seen = beside(hardware, resident - own)
         found[layer.name] = Task(nest, seen, widths.weights, widths.activations, widths.output, keeps)
     return found
 
@@ -115,7 +115,7 @@ def solve(
                 task.output_bits,
                 objective=objective,
                 effort=effort,
-                resident_weights=task.resident,
+                resident=task.resident,
             )
         except Infeasible as error:
             raise Infeasible(f"layer {name}: {error.message}", error.level, error.constraint) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import get_args
 
@@ -12,7 +13,7 @@ from hwsim.mapper.exact import Found
 from hwsim.mapper.mapspace import mapspaces, space_size
 from hwsim.mapper.objective import Objective
 from hwsim.mapper.search import Search
-from hwsim.operators.nest import LoopNest
+from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import Hardware
 
 __all__ = ["EFFORT", "Objective", "map_layer"]
@@ -30,7 +31,7 @@ def map_layer(
     *,
     objective: Objective = "latency",
     effort: float = EFFORT,
-    resident_weights: bool = False,
+    resident: Iterable[Operand] = (),
 ) -> LayerCost:
     """Find the mapping of a layer with the least latency, energy or energy-delay product.
 
@@ -39,13 +40,15 @@ def map_layer(
     Args:
         output_bits: width of a finished output [bits]; as the inputs unless given.
         effort: partial mappings to look at before settling for the best found and a gap.
-        resident_weights: weights stay in the outermost on-chip level that keeps them between inferences.
+        resident: operands that lie on the chip before the layer begins, or outputs that stay there when it ends, in the
+            outermost on-chip level that keeps them.
 
     Raises:
-        Infeasible: no mapping fits, or no mode of the datapath runs these widths.
+        Infeasible: no mapping fits, no mode of the datapath runs these widths, or nothing on the chip can hold what is
+            resident.
         ValueError: an unknown objective.
     """
-    stated = problem(nest, hardware, weight_bits, activation_bits, output_bits, resident_weights=resident_weights)
+    stated = problem(nest, hardware, weight_bits, activation_bits, output_bits, resident=resident)
     spaces = mapspaces(stated)
     if objective not in get_args(Objective):
         raise ValueError(f"objective is one of {', '.join(get_args(Objective))}, not {objective!r}")

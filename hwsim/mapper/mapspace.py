@@ -183,8 +183,8 @@ def mapspaces(problem: Problem) -> list[Mapspace]:
     """One mapspace for each set of optional operands that could pass by."""
     dims = tuple(dim for dim in DIMENSIONS if getattr(problem.nest, dim) > 1) or ("K",)
     choices = []
-    for level in problem.levels:
-        optional = sorted(level.optional)
+    for index, level in enumerate(problem.levels):
+        optional = sorted(level.optional - problem.obliged(index))
         choices.append([subset for size in range(len(optional) + 1) for subset in combinations(optional, size)])
     return [Mapspace(problem, dims, pick) for pick in product(*choices)]
 

@@ -10,9 +10,12 @@ What the mapspace is:
   number for at most so many.
 * **Order.** Every permutation of a level's temporal loops. Where `stationary` names some operands only, the innermost
   loop must leave one of them in place (not index it) if any loop of the level does.
-* **Bypass.** Every subset of a level's `optional` operands passes it by.
+* **Bypass.** Every subset of a level's `optional` operands passes it by, but nothing that stays on the chip its home.
 * **Capacity.** The tiles that an instance of a memory holds fill at most its usable bytes: weights, inputs and, in the
-  outermost level, outputs at their own widths, outputs elsewhere at the accumulator's.
+  outermost level, outputs at their own widths, outputs elsewhere at the accumulator's. An operand that stays on the
+  chip takes its whole tensor's room in its home and none further out. Outputs that stay are finished there one tile
+  after the other, and only the present tile has the accumulator's width; if loops over the reduction run further out,
+  no tile is finished before the last visit, and the whole tensor has it.
 """
 
 from __future__ import annotations
@@ -22,20 +25,33 @@ from itertools import chain, combinations, permutations, product
 from math import ceil, prod
 
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
-from hwsim.operators.nest import DIMENSIONS, RELEVANT, LoopNest, Operand
+from hwsim.operators.nest import DIMENSIONS, REDUCTION, RELEVANT, LoopNest, Operand
 from hwsim.spec.hardware import Axis, Hardware, Level
-from tests.oracle.loops import Schedule, flatten, touched
+from tests.oracle.loops import Schedule, flatten, home, touched
 
 #: A loop of a level: over time, or over one of its axes.
 Slot = tuple[int, Axis | None]
 
+#: Levels that operands live in which stay on the chip.
+Homes = dict[Operand, int | None]
+
 
 def enumerate_mappings(
-    nest: LoopNest, hardware: Hardware, weight_bits: int = 8, activation_bits: int = 8, output_bits: int | None = None
+    nest: LoopNest,
+    hardware: Hardware,
+    weight_bits: int = 8,
+    activation_bits: int = 8,
+    output_bits: int | None = None,
+    resident: frozenset[Operand] = frozenset(),
 ) -> Iterator[Mapping]:
-    """All mappings of a nest onto a chip whose memories hold operands of these widths."""
+    """All mappings of a nest onto a chip whose memories hold operands of these widths.
+
+    Args:
+        resident: operands that stay on the chip; each has a home.
+    """
     final = activation_bits if output_bits is None else output_bits
     bits = {Operand.WEIGHTS: weight_bits, Operand.INPUTS: activation_bits, Operand.OUTPUTS: final}
+    homes = {operand: home(hardware, operand) for operand in resident}
     slots = _slots(hardware, weight_bits, activation_bits)
     lanes = next((axis for _, axis in slots if axis is not None and axis.name == "lanes"), None)
     sizes = dict(zip(DIMENSIONS, nest.sizes, strict=True))
@@ -43,8 +59,8 @@ def enumerate_mappings(
         per_slot = list(zip(*bounds, strict=True))
         if any(axis is not None and prod(b) > axis.size for (_, axis), b in zip(slots, per_slot, strict=True)):
             continue
-        for mapping in _arranged(hardware, slots, per_slot):
-            if _fits(nest, hardware, mapping, bits, lanes):
+        for mapping in _arranged(hardware, slots, per_slot, homes):
+            if _fits(nest, hardware, mapping, bits, lanes, homes):
                 yield mapping
 
 
@@ -84,7 +100,7 @@ def _allowed(level: Level, dim: str, size: int, tile: int) -> bool:
     return wanted is None or (tile >= size if wanted == "full" else min(tile, size) <= wanted)
 
 
-def _arranged(hardware: Hardware, slots: list[Slot], bounds: list[tuple[int, ...]]) -> Iterator[Mapping]:
+def _arranged(hardware: Hardware, slots: list[Slot], bounds: list[tuple[int, ...]], homes: Homes) -> Iterator[Mapping]:
     """Every order of the loops and every bypass."""
     choices = []
     for i, level in enumerate(hardware.levels):
@@ -97,7 +113,7 @@ def _arranged(hardware: Hardware, slots: list[Slot], bounds: list[tuple[int, ...
             else:
                 spatial = [SpatialLoop(*loop, axis.name) for loop in loops] + spatial
         orders = [order for order in permutations(temporal) if _ordered(level, order)]
-        optional = [operand for operand in Operand if operand in level.optional]
+        optional = [operand for operand in Operand if operand in level.optional and homes.get(operand) != i]
         bypasses = chain.from_iterable(combinations(optional, count) for count in range(len(optional) + 1))
         choices.append(
             [LevelMapping(level.name, order, tuple(spatial), bypass) for order, bypass in product(orders, bypasses)]
@@ -115,18 +131,38 @@ def _ordered(level: Level, order: tuple[Loop, ...]) -> bool:
     return holds(order[-1]) or not any(holds(loop) for loop in order)
 
 
-def _fits(nest: LoopNest, hardware: Hardware, mapping: Mapping, bits: dict[Operand, int], lanes: Axis | None) -> bool:
+def _fits(
+    nest: LoopNest,
+    hardware: Hardware,
+    mapping: Mapping,
+    bits: dict[Operand, int],
+    lanes: Axis | None,
+    homes: Homes,
+) -> bool:
     if all(memory.size is None for level in hardware.levels for memory in level.memories):
         return True
     schedule = Schedule(nest, flatten(hardware, mapping, lanes), len(hardware.levels))
+    accumulator = hardware.datapath.accumulator
+    everything = {dim: range(size) for dim, size in schedule.sizes.items()}
     for i, (level, chosen) in enumerate(zip(hardware.levels, mapping.levels, strict=True)):
         block = {dim: range(min(size, schedule.extent[i][dim])) for dim, size in schedule.sizes.items()}
         for memory in level.memories:
             held = 0.0
             for operand in set(memory.keeps) - set(chosen.bypass):
-                partial = operand is Operand.OUTPUTS and i > 0
-                width = hardware.datapath.accumulator if partial else bits[operand]
-                held += len(touched(nest, operand, block)) * width / 8
+                top = homes.get(operand) or 0
+                if i < top:
+                    continue
+                tile, whole = (len(touched(nest, operand, part)) for part in (block, everything))
+                if operand is not Operand.OUTPUTS:
+                    held += (whole if i == top > 0 else tile) * bits[operand] / 8
+                elif i > top:
+                    held += tile * accumulator / 8
+                elif i == 0:
+                    held += tile * bits[operand] / 8
+                else:
+                    summed = all(block[dim] == everything[dim] for dim in REDUCTION)
+                    partial = tile if summed else whole
+                    held += (partial * accumulator + (whole - partial) * bits[operand]) / 8
             if held > memory.usable_bytes:
                 return False
     return True

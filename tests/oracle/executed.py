@@ -30,6 +30,8 @@ test fails. What the program is:
   what the others send is added where it arrives (one more read there). A word that the parent instance itself started
   from zero in its present visit, and that nobody has drained to yet, is not held: its first visit below reads nothing
   back.
+* **What stays on the chip.** A resident operand lies whole in its home, the first level inside the outermost that keeps
+  it, from before the first step, or (outputs) to after the last one. Nothing further out ever sees it.
 * **Lock step.** A wave of instances lasts as long as a full tile, for nobody below a fan-out over a dimension can stop
   early on that dimension alone. So a step is skipped when a temporal loop outside the outermost spatial loop over its
   dimension (or any, where the dimension is not unrolled) has passed the size, and takes one unit of time otherwise.
@@ -48,7 +50,7 @@ from numpy.typing import NDArray
 from hwsim.mapping.mapping import Mapping
 from hwsim.operators.nest import DIMENSIONS, RELEVANT, LoopNest, Operand
 from hwsim.spec.hardware import Axis, Hardware
-from tests.oracle.loops import Element, Places, Schedule, flatten, touched
+from tests.oracle.loops import Element, Places, Schedule, flatten, home, touched
 
 Instance = tuple[int, ...]
 
@@ -66,7 +68,7 @@ class Executed:
         steps: units of time in lock step.
         macs: multiplications done.
         weights, inputs: the operands, shaped (G, K, C, R, S) and (N, G, C, height, width).
-        output: what the outermost level held at the end, shaped (N, G, K, P, Q).
+        output: what the outermost level, or the home of resident outputs, held at the end, shaped (N, G, K, P, Q).
     """
 
     reads: dict[tuple[str, Operand], int]
@@ -89,13 +91,20 @@ def convolve(nest: LoopNest, weights: NDArray[np.int64], inputs: NDArray[np.int6
     return result
 
 
-def execute(nest: LoopNest, hardware: Hardware, mapping: Mapping, lanes_axis: Axis | None = None) -> Executed:
+def execute(
+    nest: LoopNest,
+    hardware: Hardware,
+    mapping: Mapping,
+    lanes_axis: Axis | None = None,
+    resident: frozenset[Operand] = frozenset(),
+) -> Executed:
     """Run a mapping on random small integers and count what moves.
 
     Args:
         lanes_axis: lanes of the datapath, one more axis at the end of the innermost level's fan-out.
+        resident: operands that stay on the chip.
     """
-    return _Run(nest, hardware, mapping, lanes_axis).run()
+    return _Run(nest, hardware, mapping, lanes_axis, resident).run()
 
 
 def alone(
@@ -137,8 +146,16 @@ class _Link:
 
 
 class _Run:
-    def __init__(self, nest: LoopNest, hardware: Hardware, mapping: Mapping, lanes_axis: Axis | None) -> None:
+    def __init__(
+        self,
+        nest: LoopNest,
+        hardware: Hardware,
+        mapping: Mapping,
+        lanes_axis: Axis | None,
+        resident: frozenset[Operand],
+    ) -> None:
         self.nest, self.hardware = nest, hardware
+        self.top = {operand: (home(hardware, operand) or 0) if operand in resident else 0 for operand in Operand}
         self.depth = len(hardware.levels)  # the datapath's place in the hierarchy
         self.schedule = Schedule(nest, flatten(hardware, mapping, lanes_axis), self.depth)
         self.bypass = {level.level: level.bypass for level in mapping.levels}
@@ -159,7 +176,7 @@ class _Run:
             macs += self._multiply(time)
         self._drain([link for link in self.links if link.operand is Operand.OUTPUTS])
         output = np.zeros((self.nest.N, self.nest.G, self.nest.K, self.nest.P, self.nest.Q), dtype=np.int64)
-        for element, value in self.buffers[0, Operand.OUTPUTS][()].items():
+        for element, value in self.buffers[self.top[Operand.OUTPUTS], Operand.OUTPUTS][()].items():
             output[element] = value
         return Executed(
             self._total(READ), self._total(WRITE), self._busiest(), self._peak(), steps, macs, weights, inputs, output
@@ -171,7 +188,8 @@ class _Run:
             for i, level in enumerate(self.hardware.levels)
             if level.memory(operand) is not None and operand not in self.bypass.get(level.name, ())
         ]
-        assert keeping[0] == 0, "the outermost level keeps every operand"
+        keeping = [i for i in keeping if i >= self.top[operand]]
+        assert keeping[0] == self.top[operand], f"the outermost level that may hold the {operand} keeps them"
         for parent, child in zip(keeping, [*keeping[1:], self.depth], strict=True):
             movers = [
                 j
@@ -189,7 +207,7 @@ class _Run:
     # The program
 
     def _load(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Put random operands into the outermost level."""
+        """Put random operands into the outermost level, or into their home."""
         nest, random = self.nest, np.random.default_rng(0)
         height = (nest.P - 1) * nest.stride[0] + (nest.R - 1) * nest.dilation[0] + 1
         width = (nest.Q - 1) * nest.stride[1] + (nest.S - 1) * nest.dilation[1] + 1
@@ -198,8 +216,9 @@ class _Run:
         ((_, whole),) = self.schedule.working(0, ())
         for operand, array in ((Operand.WEIGHTS, weights), (Operand.INPUTS, inputs), (Operand.OUTPUTS, None)):
             tile = touched(self.nest, operand, whole)
-            self.held[0, operand][()] = len(tile)
-            self.buffers[0, operand][()] = {} if array is None else {element: int(array[element]) for element in tile}
+            top = self.top[operand]
+            self.held[top, operand][()] = len(tile)
+            self.buffers[top, operand][()] = {} if array is None else {element: int(array[element]) for element in tile}
         return weights, inputs
 
     def _move(self, time: Places) -> None:
@@ -307,7 +326,7 @@ class _Run:
         return most
 
     def _note_peak(self, levels: set[int]) -> None:
-        for i in levels - {self.depth} | {0}:
+        for i in levels - {self.depth} | set(self.top.values()):
             for memory in self.hardware.levels[i].memories:
                 instances = {instance for operand in memory.keeps for instance in self.held[i, operand]}
                 for instance in instances:

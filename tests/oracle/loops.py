@@ -63,6 +63,16 @@ def touched(nest: LoopNest, operand: Operand, block: Block) -> set[Element]:
     return set(product(n, g, c, rows, columns))
 
 
+def home(hardware: Hardware, operand: Operand) -> int | None:
+    """Where an operand lives that stays on the chip: the first level inside the outermost that keeps it, if the chip
+    has one of it."""
+    for i, level in enumerate(hardware.levels):
+        if i > 0 and level.memory(operand) is not None:
+            alone = all(axis.size == 1 for above in hardware.levels[:i] for axis in above.fanout)
+            return i if alone else None
+    return None
+
+
 class Schedule:
     """The loops of a mapping over a nest, looked at level by level; the level after the last is the datapath."""
 

@@ -7,7 +7,7 @@ from itertools import islice
 from math import isclose
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given, settings, strategies as st
 
 from hwsim.cost.layer import LayerCost, price
 from hwsim.errors import Infeasible
@@ -17,7 +17,7 @@ from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import AccessEnergy, Axis, Hardware, Level, Memory
 from hwsim.units import Bandwidth
 from tests.oracle.brute_force import enumerate_mappings
-from tests.strategies import chip, one_mac, packing, tiny_problems
+from tests.strategies import chip, one_mac, packing, residents, tiny_problems
 
 #: Most mappings that one example may have.
 MOST = 1000
@@ -34,25 +34,25 @@ def canonical(mapping: Mapping) -> Mapping:
     return Mapping(tuple(replace(level, bypass=tuple(sorted(level.bypass))) for level in mapping.levels))
 
 
-def check(nest: LoopNest, hardware: Hardware, bits: int, most: int) -> None:
+def check(nest: LoopNest, hardware: Hardware, bits: int, most: int, resident: frozenset[Operand] = frozenset()) -> None:
     """Compare on one problem, provided that it has no more than `most` mappings."""
-    mappings = list(islice(enumerate_mappings(nest, hardware, bits, bits), most + 1))
+    mappings = list(islice(enumerate_mappings(nest, hardware, bits, bits, resident=resident), most + 1))
     assume(len(mappings) <= most)
     if not mappings:
         with pytest.raises(Infeasible):
-            map_layer(nest, hardware, bits, bits, objective="latency")
+            map_layer(nest, hardware, bits, bits, objective="latency", resident=resident)
         return
     space = {canonical(mapping) for mapping in mappings}
-    priced = [price(nest, hardware, mapping, bits, bits) for mapping in mappings]
+    priced = [price(nest, hardware, mapping, bits, bits, resident=resident) for mapping in mappings]
     for objective, value in OBJECTIVES.items():
-        found: LayerCost = map_layer(nest, hardware, bits, bits, objective=objective)
+        found: LayerCost = map_layer(nest, hardware, bits, bits, objective=objective, resident=resident)
         best = min(priced, key=value)
         assert isclose(value(found), value(best)), f"{objective}: {found.mapping} against {best.mapping}"
         assert found.certificate is not None
         assert found.certificate.proven
         assert found.mapping is not None
         assert canonical(found.mapping) in space
-        again = price(nest, hardware, found.mapping, bits, bits)
+        again = price(nest, hardware, found.mapping, bits, bits, resident=resident)
         assert (again.cycles, again.energy_joules) == pytest.approx((found.cycles, found.energy_joules))
 
 
@@ -67,6 +67,15 @@ def test_optimum_equals_brute_force(problem: tuple[LoopNest, Hardware]) -> None:
 def test_optimum_equals_brute_force_with_lanes(problem: tuple[LoopNest, Hardware]) -> None:
     nest, hardware = problem
     check(nest, hardware.model_copy(update={"datapath": packing(accumulator=16)}), bits=4, most=1000)
+
+
+@settings(max_examples=80)
+@given(data=st.data())
+def test_optimum_equals_brute_force_with_operands_that_stay(data: st.DataObject) -> None:
+    nest, hardware = data.draw(tiny_problems())
+    stay = data.draw(residents(hardware))
+    assume(stay)
+    check(nest, hardware, bits=8, most=1000, resident=stay)
 
 
 @pytest.mark.slow

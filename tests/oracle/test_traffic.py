@@ -15,7 +15,7 @@ from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import AccessEnergy, Axis, Hardware, Level, Memory
 from hwsim.units import Bandwidth
 from tests.oracle.executed import Executed, alone, execute
-from tests.strategies import chip, hardwares, loop_nests, mappings, one_mac, packing
+from tests.strategies import chip, hardwares, loop_nests, mappings, one_mac, packing, residents
 
 EVERY = tuple(Operand)
 
@@ -40,8 +40,8 @@ class Widths(NamedTuple):
 
 
 def bits_moved(nest: LoopNest, run: Executed, name: str, operand: Operand, widths: Widths) -> tuple[int, int]:
-    """Read and written at a level. A finished output goes up from level to level once, at its own width; all other
-    words of outputs are partial sums, those that the datapath sends included."""
+    """Read and written at a level. A finished output goes up once from level to level, to where it stays, at its own
+    width; all other words of outputs are partial sums, those that the datapath sends included."""
     reads, writes = run.reads[name, operand], run.writes[name, operand]
     if operand is not Operand.OUTPUTS:
         width = widths.weight if operand is Operand.WEIGHTS else widths.activation
@@ -58,10 +58,10 @@ def bits_moved(nest: LoopNest, run: Executed, name: str, operand: Operand, width
 def test_traffic_is_what_the_execution_moves(datapath: DatapathStyle, data: st.DataObject) -> None:
     nest, hardware = data.draw(layers())
     hardware = hardware.model_copy(update={"datapath": datapath})
-    lanes = lanes_of(hardware, 4, 4)
-    mapping = data.draw(mappings(nest, hardware, lanes))
-    run = execute(nest, hardware, mapping, lanes)
-    cost = price(nest, hardware, mapping, 4, 4)
+    lanes, stay = lanes_of(hardware, 4, 4), data.draw(residents(hardware))
+    mapping = data.draw(mappings(nest, hardware, lanes, resident=stay))
+    run = execute(nest, hardware, mapping, lanes, stay)
+    cost = price(nest, hardware, mapping, 4, 4, resident=stay)
     names = [level.name for level in hardware.levels]
     priced = {(names[access.level], access.operand): (access.reads, access.writes) for access in cost.traffic}
     moved = {key: (run.reads[key], run.writes[key]) for key in run.reads}
@@ -119,15 +119,16 @@ def test_energy_is_that_of_the_words_moved(data: st.DataObject) -> None:
         for level in hardware.levels
     )
     hardware = hardware.model_copy(update={"datapath": one_mac(accumulator=widths.partial), "levels": levels})
-    mapping = data.draw(mappings(nest, hardware))
-    run = execute(nest, hardware, mapping)
+    stay = data.draw(residents(hardware))
+    mapping = data.draw(mappings(nest, hardware, resident=stay))
+    run = execute(nest, hardware, mapping, resident=stay)
     energy = float(nest.macs)  # 1 J each
     for name, operand in run.reads:
         memory = hardware.level(name).memory(operand)
         assert memory is not None
         read, written = bits_moved(nest, run, name, operand, widths)
         energy += read * memory.energy.read + written * memory.energy.write
-    assert isclose(price(nest, hardware, mapping, 3, 5, 7).energy_joules, energy)
+    assert isclose(price(nest, hardware, mapping, 3, 5, 7, resident=stay).energy_joules, energy)
 
 
 @settings(max_examples=150)
@@ -148,13 +149,14 @@ def test_time_is_that_of_the_busiest_instance(data: st.DataObject) -> None:
     level = slow.model_copy(update={"memories": tuple(narrow if m is memory else m for m in slow.memories)})
     levels = (*hardware.levels[:place], level, *hardware.levels[place + 1 :])
     hardware = hardware.model_copy(update={"levels": levels, "datapath": one_mac(accumulator=widths.partial)})
-    mapping = data.draw(mappings(nest, hardware))
+    stay = data.draw(residents(hardware))
+    mapping = data.draw(mappings(nest, hardware, resident=stay))
     steps = execute(nest, hardware, mapping).steps
     one, its_loops = alone(nest, hardware, mapping, slow.name)
-    run = execute(one, hardware, its_loops)
+    run = execute(one, hardware, its_loops, resident=stay)
     moved = [bits_moved(one, run, *key, widths) for key in run.reads if key[0] == slow.name and key[1] in memory.keeps]
     read, written = (sum(bits[side] for bits in moved) / 8 for side in (0, 1))
     transfer = (read + written) / rates[0] if shared else max(read / rates[0], written / rates[1])
     waits = buffering == "single" and place > 0  # the outermost level has no tiles to wait for
     expected = steps + transfer if waits else max(steps, transfer)
-    assert isclose(price(nest, hardware, mapping, 8, 16, 24).cycles, expected)
+    assert isclose(price(nest, hardware, mapping, 8, 16, 24, resident=stay).cycles, expected)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hwsim.cost.layer import LayerCost, price
-from hwsim.cost.streamed import Stream, fused, home, streamed
+from hwsim.cost.problem import home
+from hwsim.cost.streamed import Stream, fused, streamed
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping
 from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import AccessEnergy, Axis, Hardware, Level, Memory, VectorUnit
@@ -79,8 +80,8 @@ def test_a_pass_takes_the_shortest_way() -> None:
 
 
 def test_resident_parameters_come_from_their_home() -> None:
-    assert home(machine()) == 1
-    there = streamed(machine(), 0, [Stream(8, 8)], Stream(8, 8), Stream(100, 8), resident=True)
+    assert home(machine(), W) == 1
+    there = streamed(machine(), 0, [Stream(8, 8)], Stream(8, 8), Stream(100, 8, resident=True))
     assert counts(there)["shared", "weights"] == (100, 0)
     assert there.dram_bytes == 16
     away = streamed(machine(), 0, [Stream(8, 8)], Stream(8, 8), Stream(100, 8))
@@ -88,10 +89,25 @@ def test_resident_parameters_come_from_their_home() -> None:
     assert away.dram_bytes == 116
 
 
-def test_weights_have_no_home_below_a_fan_out() -> None:
+def test_activations_that_stay_on_the_chip_never_see_the_outermost_memory() -> None:
+    """64 B in, 16 B out: both of them, one of them."""
+    both = streamed(machine(optional=(I, O)), 48, [Stream(64, 8, resident=True)], Stream(16, 8, resident=True))
+    assert counts(both) == {("shared", "inputs"): (64, 0), ("shared", "outputs"): (0, 16)}
+    assert both.dram_bytes == 0
+    out = streamed(machine(), 48, [Stream(64, 8, resident=True), Stream(4, 8)], Stream(16, 8))
+    assert counts(out) == {
+        ("DRAM", "inputs"): (4, 0),
+        ("shared", "inputs"): (68, 4),
+        ("DRAM", "outputs"): (0, 16),
+        ("shared", "outputs"): (16, 16),
+    }
+
+
+@pytest.mark.parametrize("operand", Operand)
+def test_nothing_has_a_home_below_a_fan_out(operand: Operand) -> None:
     dram, shared, own = machine().levels
-    assert home(chip(dram, shared.model_copy(update={"memories": ()}), own)) is None
-    assert home(chip(dram)) is None
+    assert home(chip(dram, shared.model_copy(update={"memories": ()}), own), operand) is None
+    assert home(chip(dram), operand) is None
 
 
 def bare(hardware: Hardware) -> LayerCost:
@@ -129,7 +145,7 @@ def test_biases_travel_with_the_weights() -> None:
     assert biased.energy["DRAM"] == alone.energy["DRAM"] + 320 * 1.0
     assert biased.energy["shared"] == alone.energy["shared"] + 320 * 12.0
     assert counts(biased)["DRAM", "weights"] == (26, 0)
-    resident = fused(bare(hardware), hardware, 0, Stream(10, 32), resident=True)
+    resident = fused(bare(hardware), hardware, 0, Stream(10, 32, resident=True))
     assert resident.dram_bytes == alone.dram_bytes
 
 

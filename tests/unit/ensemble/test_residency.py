@@ -8,7 +8,6 @@ from hwsim.ensemble.ensemble_cost import map_ensemble
 from hwsim.ensemble.network_cost import NetworkCost, map_network
 from hwsim.ensemble.residency import beside, fits
 from hwsim.errors import Infeasible
-from hwsim.operators.nest import Operand
 from hwsim.spec.hardware import Hardware
 from tests.unit.ensemble.examples import FULL, small_chip, small_ensemble, small_network
 
@@ -32,20 +31,12 @@ def test_a_double_buffer_halves_what_is_usable() -> None:
     chip = small_chip(levels=(dram, double))
     assert fits(chip, 8 * ALL)
     assert not fits(chip, 8 * ALL + 1)
-    memory = beside(chip, 8 * 100, keeps_own=False).levels[1].memories[0]
+    memory = beside(chip, 8 * 100).levels[1].memories[0]
     assert memory.usable_bytes == 2 * ALL - 100
 
 
 def test_a_layer_sees_the_chip_less_the_weights_of_the_others() -> None:
-    buffer = small_chip(buffer=400).levels[1].memories[0].model_copy(update={"optional": tuple(Operand)})
-    chip = small_chip(buffer=400)
-    chip = chip.model_copy(
-        update={"levels": (chip.levels[0], chip.levels[1].model_copy(update={"memories": (buffer,)}))}
-    )
-    other = beside(chip, 8 * 100, keeps_own=False).levels[1].memories[0]
-    assert (other.size, other.optional) == (300, tuple(Operand))
-    own = beside(chip, 8 * 100, keeps_own=True).levels[1].memories[0]
-    assert (own.size, own.optional) == (300, (Operand.INPUTS, Operand.OUTPUTS))
+    assert beside(small_chip(buffer=400), 8 * 100).levels[1].memories[0].size == 300
 
 
 def test_resident_weights_are_not_read_again() -> None:

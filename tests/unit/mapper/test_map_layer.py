@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 
 from hwsim.cost.layer import price
 from hwsim.errors import Infeasible
 from hwsim.mapper import Objective, map_layer
+from hwsim.mapping.mapping import LevelMapping, Loop, Mapping
 from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import Axis, Hardware, Level, Memory
 from hwsim.spec.load import load_hardware
 from hwsim.units import Bandwidth
-from tests.strategies import chip
+from tests.strategies import chip, one_mac
 
 LAYER = LoopNest(C=32, K=48, P=14, Q=14, R=3, S=3)
 
@@ -88,10 +91,74 @@ def test_resident_weights_are_not_read_from_outside() -> None:
     hardware = chip(Level(name="outer", memories=(narrow,)), Level(name="inner", memories=(buffer,)))
     nest = LoopNest(K=64, C=32)
     streamed = map_layer(nest, hardware, 8, 8, 8)
-    resident = map_layer(nest, hardware, 8, 8, 8, resident_weights=True)
+    resident = map_layer(nest, hardware, 8, 8, 8, resident={Operand.WEIGHTS})
     weights = nest.elements(Operand.WEIGHTS)
     assert streamed.dram_bytes - resident.dram_bytes == weights
     assert resident.cycles < streamed.cycles
+
+
+def two_levels(size: float, optional: tuple[Operand, ...] = (), **datapath: int) -> Hardware:
+    """DRAM of a byte a cycle, and a buffer of some bytes, above one multiplier."""
+    narrow = Memory(name="DRAM", keeps=tuple(Operand), bandwidth=Bandwidth(1, "cycle"))
+    buffer = Memory(name="buffer", keeps=tuple(Operand), optional=optional, size=size, buffering="streaming")
+    return chip(
+        Level(name="outer", memories=(narrow,)),
+        Level(name="inner", memories=(buffer,)),
+        datapath=one_mac(**datapath),
+    )
+
+
+def test_what_stays_on_the_chip_is_moved_by_nobody_outside() -> None:
+    """6 x 4 weights, 4 inputs and 6 outputs of a byte each."""
+    nest, hardware = LoopNest(K=6, C=4), two_levels(4096)
+    sizes = {Operand.WEIGHTS: 24, Operand.INPUTS: 4, Operand.OUTPUTS: 6}
+    for count in range(4):
+        for stay in combinations(Operand, count):
+            cost = map_layer(nest, hardware, 8, 8, 8, resident=stay)
+            assert cost.dram_bytes == sum(size for operand, size in sizes.items() if operand not in stay)
+            assert {access.operand for access in cost.traffic if access.level == 0} == set(Operand) - set(stay)
+
+
+@pytest.mark.parametrize(
+    ("stay", "least"),
+    [
+        (Operand.WEIGHTS, 24 + 1 + 2),  # all weights, an input, and a sum of 2 B
+        (Operand.INPUTS, 4 + 1 + 2),
+        # Where all of C lies inside, one output is 2 B wide and five of 1 B wait beside it: 4 + 4 + 7. Where C is cut,
+        # all are partial sums: 1 + 1 + 12.
+        (Operand.OUTPUTS, 14),
+    ],
+)
+def test_what_stays_on_the_chip_takes_room_whole(stay: Operand, least: int) -> None:
+    nest = LoopNest(K=6, C=4)
+    assert map_layer(nest, two_levels(least, accumulator=16), 8, 8, 8, resident=[stay]).macs == 24
+    with pytest.raises(Infeasible):
+        map_layer(nest, two_levels(least - 1, accumulator=16), 8, 8, 8, resident=[stay])
+
+
+def test_nothing_that_stays_on_the_chip_passes_its_home_by() -> None:
+    """A buffer of 5 B could hold the sums alone, or weights and inputs that come a byte at a time."""
+    hardware = two_levels(5, optional=tuple(Operand), accumulator=16)
+    found = map_layer(LoopNest(K=6, C=4), hardware, 8, 8, 8, resident=[Operand.INPUTS])
+    assert found.mapping is not None
+    assert Operand.INPUTS not in found.mapping.levels[1].bypass
+    bypassing = Mapping(
+        (LevelMapping("outer", (Loop("K", 6), Loop("C", 4))), LevelMapping("inner", bypass=(Operand.INPUTS,)))
+    )
+    assert price(LoopNest(K=6, C=4), hardware, bypassing, 8, 8, 8).macs == 24
+    with pytest.raises(Infeasible, match="inner has to keep inputs"):
+        price(LoopNest(K=6, C=4), hardware, bypassing, 8, 8, 8, resident=[Operand.INPUTS])
+
+
+def test_nothing_stays_where_nothing_keeps_it() -> None:
+    with pytest.raises(Infeasible, match="no on-chip level, shared by the whole chip, that keeps inputs"):
+        map_layer(
+            LoopNest(),
+            chip(Level(name="outer", memories=two_levels(1).levels[0].memories)),
+            8,
+            8,
+            resident=[Operand.INPUTS],
+        )
 
 
 def test_a_layer_larger_than_the_chip_s_memory_is_refused() -> None:
