@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from hwsim.simulate.played import Played
 
@@ -85,6 +84,11 @@ class Round:
         return max(self.lane_cycles, default=0.0) + length(self.tail)
 
     @property
+    def switches(self) -> int:
+        """Mode changes of all lanes, the one back to the start of the round included."""
+        return sum(sum(switching(lane)) for lane in self.lanes)
+
+    @property
     def switch_cycles(self) -> float:
         """Of all mode switches, those of lanes side by side together [cycles]."""
         return sum(stage.switch_cycles for stage in self.stages)
@@ -101,28 +105,33 @@ def length(stages: Iterable[Stage]) -> float:
     return sum(stage.switch_cycles + stage.cycles for stage in stages)
 
 
+def switching(stages: Iterable[Stage], before: str | None = None) -> tuple[bool, ...]:
+    """Which of the stages that follow each other begin with a change of the datapath's mode.
+
+    Args:
+        before: mode that the datapath is in before; that of the last stage unless given, as where they repeat.
+    """
+    modes = [stage.mode for stage in stages]
+    mode = before or next((mode for mode in reversed(modes) if mode), "")
+    result = []
+    for own in modes:
+        result.append(own not in ("", mode))
+        mode = own or mode
+    return tuple(result)
+
+
 def switched(stages: Iterable[Stage], reconfiguration: float, before: str | None = None) -> tuple[Stage, ...]:
     """Stages that follow each other, with the time of every mode switch between them.
 
     Args:
         reconfiguration: time of one [cycles].
-        before: mode that the datapath is in before; that of the last stage unless given, as where they repeat.
+        before: see `switching`.
     """
     stages = tuple(stages)
-    multiplying = [stage.mode for stage in stages if stage.mode]
-    mode = before if before is not None else next(iter(multiplying[-1:]), "")
-    result = []
-    for stage in stages:
-        cycles = reconfiguration if stage.mode not in ("", mode) else 0.0
-        mode = stage.mode or mode
-        result.append(replace(stage, switch_cycles=cycles))
-    return tuple(result)
-
-
-def changes(modes: Iterable[str]) -> int:
-    """Mode switches of a sequence that repeats: where neighbours differ, the last and the first included."""
-    worked = [mode for mode in modes if mode]
-    return sum(one != other for one, other in pairwise((*worked[-1:], *worked)))
+    return tuple(
+        replace(stage, switch_cycles=reconfiguration if switches else 0.0)
+        for stage, switches in zip(stages, switching(stages, before), strict=True)
+    )
 
 
 def _placed(stages: Iterable[Stage], lane: int, start: float) -> Iterator[Placed]:
