@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from itertools import product
 
 import numpy as np
@@ -56,7 +56,7 @@ def test_agreement_is_not_below_chance(agreement: float, classes: int) -> None:
 @pytest.mark.parametrize(("members", "agreement", "classes"), [(3, 0.8, 10), (5, 0.6, 3), (4, 0.9, 4)])
 def test_draws_follow_the_stated_model(members: int, agreement: float, classes: int) -> None:
     common = common_answer(agreement, classes)
-    expected: Counter[int] = Counter()
+    expected: defaultdict[int, float] = defaultdict(float)
     for votes in product(range(classes), repeat=members):
         probability = np.prod([common if vote == 0 else (1 - common) / (classes - 1) for vote in votes])
         expected[decided_by_trying(votes, classes)] += float(probability)
