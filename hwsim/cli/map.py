@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from hwsim.cli.options import fraction, hardware_options, network_options, search_options
+from hwsim.cli.options import ensemble_options, fraction, search_options
 from hwsim.errors import EXIT_OK, EXIT_OVER_BUDGET
 
 if TYPE_CHECKING:
@@ -19,16 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("map")
-@click.option("--ensemble", "file", metavar="FILE", required=True, help="The ensemble: path of a YAML file.")
-@hardware_options
-@click.option("--network", "source", metavar="NETWORK", help="Another network than the ensemble's.")
-@network_options
-@click.option("--batch", type=click.IntRange(1, 2**31 - 1), help="Another batch than the ensemble's.")
-@click.option(
-    "--weights",
-    type=click.Choice(["streamed", "resident", "auto"]),
-    help="Whether weights stay on the chip between inferences, if not as the ensemble says.",
-)
+@ensemble_options
 @search_options
 @click.option(
     "--budget",
@@ -83,7 +74,7 @@ def map_command(
     results = None if no_cache else Results(asked, [locate(file, {}), locate(chip, presets())])
     record = results.get() if results else None
     if record is None:
-        ensemble = _ensemble(file, source, dict(parameters), input_shape, batch, weights)
+        ensemble = changed_ensemble(file, source, dict(parameters), input_shape, batch, weights)
         hardware = load_chip(chip, overrides)
         try:
             if explain:
@@ -121,7 +112,7 @@ def mapper(no_cache: bool) -> Mapper:
     return map_layer if no_cache else remembered(map_layer)
 
 
-def _ensemble(
+def changed_ensemble(
     file: str,
     source: str | None,
     parameters: dict[str, Any],

@@ -107,6 +107,26 @@ def network_options(function: Function) -> Function:
     )(function)
 
 
+def ensemble_options(function: Function) -> Function:
+    """Which ensemble on which chip, and changes to both."""
+    function = click.option(
+        "--weights",
+        type=click.Choice(["streamed", "resident", "auto"]),
+        help="Whether weights stay on the chip between inferences, if not as the ensemble says.",
+    )(function)
+    function = click.option("--batch", type=click.IntRange(1, LARGEST), help="Another batch than the ensemble's.")(
+        function
+    )
+    function = network_options(function)
+    function = click.option("--network", "source", metavar="NETWORK", help="Another network than the ensemble's.")(
+        function
+    )
+    function = hardware_options(function)
+    return click.option("--ensemble", "file", metavar="FILE", required=True, help="The ensemble: path of a YAML file.")(
+        function
+    )
+
+
 def search_options(function: Function) -> Function:
     """What the mapper looks for, and for how long."""
     function = click.option("--no-cache", is_flag=True, help="Neither read nor write the cache of mapped layers.")(

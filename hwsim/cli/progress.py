@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from threading import Timer
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -13,11 +15,15 @@ if TYPE_CHECKING:
 #: Runs shorter than this are not worth a bar [s].
 PATIENCE = 1.0
 
+#: What the bar counts unless it is told otherwise.
+MAPPING = "mapping layers"
+
 
 class LayerProgress:
     """A bar on stderr that counts mapped layers; nothing where stderr is no terminal."""
 
     def __init__(self) -> None:
+        self.doing = MAPPING
         self.done, self.total = 0, 0
         self._bar: Progress | None = None
         self._timer = Timer(PATIENCE, self._show)
@@ -37,9 +43,16 @@ class LayerProgress:
 
     def __call__(self, done: int, total: int) -> None:
         """Note how many of how many layers are mapped."""
-        self.done, self.total = done, total
+        self._note(MAPPING, done, total)
+
+    def during(self, doing: str) -> Callable[[int, int], None]:
+        """The same bar for something else that is done, under its own name."""
+        return partial(self._note, doing)
+
+    def _note(self, doing: str, done: int, total: int) -> None:
+        self.doing, self.done, self.total = doing, done, total
         if self._bar:
-            self._bar.update(self._bar.task_ids[0], completed=done, total=total)
+            self._bar.update(self._bar.task_ids[0], description=doing, completed=done, total=total)
 
     def _show(self) -> None:
         from rich.console import Console
@@ -47,6 +60,6 @@ class LayerProgress:
 
         bar = Progress(*Progress.get_default_columns()[:2], "{task.completed}/{task.total}", TimeElapsedColumn(),
                        console=Console(stderr=True), transient=True)  # fmt: skip
-        bar.add_task("mapping layers", completed=self.done, total=self.total or None)
+        bar.add_task(self.doing, completed=self.done, total=self.total or None)
         bar.start()
         self._bar = bar

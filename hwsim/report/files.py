@@ -55,8 +55,11 @@ def check_target(path: Path) -> None:
         raise SpecError([Fault(message, str(path))])
 
 
-def write_result(path: Path, record: Record) -> None:
+def write_result(path: Path, record: Record, flat: Callable[[Record], Iterable[Record]] = rows) -> None:
     """Write a result as its file's suffix says: the JSON object, or a table of its rows.
+
+    Args:
+        flat: the rows of a record.
 
     Raises:
         SpecError: the file cannot be written.
@@ -66,9 +69,9 @@ def write_result(path: Path, record: Record) -> None:
         case ".json":
             write_whole(path, lambda part: part.write_text(text(record) + "\n", encoding="utf-8"))
         case ".csv":
-            write_whole(path, lambda part: frame(rows(record)).to_csv(part, index=False))
+            write_whole(path, lambda part: frame(flat(record)).to_csv(part, index=False))
         case _:
-            write_whole(path, lambda part: frame(rows(record)).to_parquet(part, index=False))
+            write_whole(path, lambda part: frame(flat(record)).to_parquet(part, index=False))
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
