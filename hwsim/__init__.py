@@ -5,10 +5,11 @@
     cost = hwsim.map_layer(hwsim.gemm(M=512, N=768, K=768), chip, weight_bits=4, activation_bits=8)
 
 The flow: `load_hardware`, `load_ensemble` and `load_network` read; `map_layer`, `map_network` and `map_ensemble` find
-the best mappings and cost them; `price` costs a given mapping; `to_frame` makes a data frame of a cost. The kernels
-under `price` take arrays: state a `problem`, wrap its loops (`PricedLoop`, bounds of any broadcastable shapes) in
-`NestArrays`, and count `flows`, `accesses`, `cycles`, `access_energy` and `occupancy` of all of them at once. The
-`throughput` and `energy` of a chip's datapath, and `hwsim.ensemble.equation6`, take arrays of bit-widths.
+the best mappings and cost them; `simulate_ensemble` plays them event by event; `price` costs a given mapping;
+`to_frame` makes a data frame of a cost. The kernels under `price` take arrays: state a `problem`, wrap its loops
+(`PricedLoop`, bounds of any broadcastable shapes) in `NestArrays`, and count `flows`, `accesses`, `cycles`,
+`access_energy` and `occupancy` of all of them at once. The `throughput` and `energy` of a chip's datapath, and
+`hwsim.ensemble.equation6`, take arrays of bit-widths.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from hwsim.operators.nest import LoopNest as LoopNest, Operand as Operand
     from hwsim.operators.shapes import conv as conv, gemm as gemm
     from hwsim.report.files import to_frame as to_frame
+    from hwsim.simulate.run import simulate_ensemble as simulate_ensemble
+    from hwsim.simulate.simulation import Simulation as Simulation
     from hwsim.spec.ensemble import Ensemble as Ensemble, Member as Member
     from hwsim.spec.hardware import Hardware as Hardware
     from hwsim.spec.load import load_ensemble as load_ensemble, load_hardware as load_hardware
@@ -71,6 +74,7 @@ _HOME = {
     "Operand": "hwsim.operators.nest",
     "PricedLoop": "hwsim.cost.traffic",
     "Problem": "hwsim.cost.problem",
+    "Simulation": "hwsim.simulate.simulation",
     "SpatialLoop": "hwsim.mapping.mapping",
     "SpecError": "hwsim.errors",
     "access_energy": "hwsim.cost.energy",
@@ -92,6 +96,7 @@ _HOME = {
     "price": "hwsim.cost.layer",
     "problem": "hwsim.cost.problem",
     "read_measurements": "hwsim.spec.measurement",
+    "simulate_ensemble": "hwsim.simulate.run",
     "to_frame": "hwsim.report.files",
 }
 

@@ -8,6 +8,7 @@ from hwsim import __version__
 from hwsim.cli.describe import check, hw, network, schema
 from hwsim.cli.layer import layer
 from hwsim.cli.map import map_command
+from hwsim.cli.simulate import simulate
 from hwsim.cli.validate import validate
 from hwsim.console import SETTINGS, Commands
 
@@ -27,5 +28,5 @@ def main() -> None:
     """
 
 
-for command in (check, hw, layer, map_command, network, schema, validate):
+for command in (check, hw, layer, map_command, network, schema, simulate, validate):
     main.add_command(command)

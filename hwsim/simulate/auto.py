@@ -59,15 +59,18 @@ class Choice:
 
     Args:
         aim: what it is best for.
-        candidates: the schedules that were played.
+        candidates: the schedules that were played, the best first.
         refused: the others, each with the reason why it was not.
-        best: the winner.
     """
 
     aim: Aim
     candidates: tuple[Candidate, ...]
     refused: Mapping[Schedule, str]
-    best: Candidate
+
+    @property
+    def best(self) -> Candidate:
+        """The winner."""
+        return self.candidates[0]
 
     def saved(self, other: Candidate) -> dict[str, float]:
         """Where the winner saves time against another schedule, or pays with it (negative) [cycles/input]."""
@@ -97,8 +100,7 @@ def choose(aim: Aim, batch: int, members: int, simulated: Callable[[Schedule], S
             if schedule == "serial":
                 raise
             refused[schedule] = error.message
-    best = min(candidates, key=lambda candidate: _rank(aim, candidate))
-    return Choice(aim, tuple(candidates), refused, best)
+    return Choice(aim, tuple(sorted(candidates, key=lambda candidate: _rank(aim, candidate))), refused)
 
 
 def _rank(aim: Aim, candidate: Candidate) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hwsim.cost.layer import LayerCost
 from hwsim.ensemble.network_cost import NetworkCost
 from hwsim.simulate.arrange import Arrangement, closed_form
+from hwsim.simulate.interleave import Turn
 from hwsim.simulate.played import Played
 from hwsim.simulate.schedule import Round, switching
 
@@ -24,8 +25,8 @@ Progress = Callable[[int, int], None]
 #: The datapath's name in `Played.busy`.
 COMPUTE = "compute"
 
-#: Cause of time that passes in changing the datapath's mode.
-SWITCHES = "mode switches"
+#: What time passes with beside waiting: see `Simulation.time_causes`.
+FILLED, UNFILLED, SWITCHES = "multiplications", "array not filled", "mode switches"
 
 
 @dataclass(frozen=True)
@@ -114,16 +115,12 @@ class Simulation:
     @property
     def dram_bytes(self) -> float:
         """Moved across the outermost memory's port in a round, both ways [B]; expected where a member is drawn."""
-        level = self.arrangement.cost.hardware.levels[0].name
-        return (
-            sum(
-                weight * (read + written)
-                for weight, _, played in self._weighted()
-                for (where, _, _), (read, written) in played.moved.items()
-                if where == level
-            )
-            / 8
-        )
+        outermost = {memory.name for memory in self.arrangement.cost.hardware.levels[0].memories}
+        bits = 0.0
+        for weight, _, played in self._weighted():
+            moved = (sum(both) for (_, memory, _), both in played.moved.items() if memory in outermost)
+            bits += weight * sum(moved)
+        return bits / 8
 
     @property
     def utilization(self) -> dict[str, float]:
@@ -138,16 +135,34 @@ class Simulation:
         return {resource: cycles / self.cycles for resource, cycles in busy.items()}
 
     @property
+    def array_filled(self) -> float:
+        """Multiplications of a round / those that the whole array could do in that time, each in its layer's mode."""
+        weight = 1 / len(self.rounds)
+        filled = (
+            weight * member.share * layer.utilization * layer.cycles
+            for member in self.members
+            for layer in member.cost.layers
+        )
+        return sum(filled) / self.cycles
+
+    @property
     def time_causes(self) -> dict[str, float]:
-        """What a round's time consists of, along the lane that ends last: the datapath at work, and what it was idle
-        for; they add up to the round [cycles]."""
+        """What a round's time consists of, along the lane that ends last: multiplications with the whole array, places
+        of it that are not filled, whatever the array waits for, mode switches. They add up to the round [cycles]."""
+        lanes = [_causes(self._layer(turn) for turn in turns) for turns in self.arrangement.lanes]
         if self.arrangement.drawn:
-            spent = total([_causes(stage.played for stage in one.stages) for one in self.rounds], 1 / len(self.rounds))
+            spent = total(lanes, 1 / len(lanes))
             return spent | {SWITCHES: self.cycles - sum(spent.values())}
         (only,) = self.rounds
-        slowest = max(range(len(only.lanes)), key=lambda lane: only.lane_cycles[lane])
-        stages = (*only.lanes[slowest], *only.tail)
-        return _causes(stage.played for stage in stages) | {SWITCHES: sum(stage.switch_cycles for stage in stages)}
+        slowest = max(range(len(lanes)), key=lambda lane: only.lane_cycles[lane])
+        cost = self.arrangement.cost.combiner
+        combiner = [(cost, self.combiner)] if cost and self.combiner else []
+        switches = sum(stage.switch_cycles for stage in only.lanes[slowest])
+        return total([lanes[slowest], _causes(combiner), {SWITCHES: switches}])
+
+    def _layer(self, turn: Turn) -> tuple[LayerCost, Played]:
+        member, layer = turn
+        return self.members[member].cost.layers[layer], self.members[member].layers[layer]
 
     def _mean(self, rounds: tuple[Round, ...]) -> float:
         between = self.arrangement.cost.switch_cycles if self.arrangement.drawn else 0.0
@@ -170,9 +185,13 @@ def total(parts: Iterable[Mapping[str, float]], weight: float = 1.0) -> dict[str
     return sums
 
 
-def _causes(layers: Iterable[Played | None]) -> dict[str, float]:
-    played = [layer for layer in layers if layer]
-    return total([*({COMPUTE: layer.busy.get(COMPUTE, 0.0)} for layer in played), *(layer.stalls for layer in played)])
+def _causes(layers: Iterable[tuple[LayerCost, Played]]) -> dict[str, float]:
+    parts: list[Mapping[str, float]] = []
+    for cost, played in layers:
+        works = played.busy.get(COMPUTE, 0.0)
+        filled = min(works, cost.utilization * cost.cycles)
+        parts += [{FILLED: filled, UNFILLED: works - filled}, played.stalls]
+    return total(parts)
 
 
 def simulated(arrangement: Arrangement, player: Player) -> Simulation:
