@@ -45,7 +45,7 @@ def map_command(
     parameters: tuple[tuple[str, Any], ...],
     input_shape: tuple[int, ...] | None,
     batch: int | None,
-    weights: Literal["streamed", "resident", "auto"] | None,
+    weights: Literal["streamed", "resident", "auto", "planned"] | None,
     objective: Literal["latency", "energy", "edp"],
     effort: float | None,
     no_cache: bool,

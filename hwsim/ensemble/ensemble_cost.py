@@ -4,8 +4,9 @@ The members run one after another, inference after inference; both the baseline 
 mappings. The datapath changes its mode wherever the modes of consecutive multiply-accumulate layers differ: inside a
 member, from one member to the next, and from the last member back to the first.
 
-Every member reads the shared input anew, as a network alone would, but it is stored only once, at the widest width that
-any member needs, until the last member has read it. The results of earlier members wait beside the working set.
+Every member reads the shared input anew, as a network alone would, unless it stays on the chip by plan. It is stored
+only once, at the widest width that any member needs, until the last member has read it. The results of earlier members
+wait beside the working set.
 
 With the combiner random_switch every inference draws one of the K members, independently and each as likely as any
 other, and the whole batch runs on it alone. What is given is then expected of one inference: the mean of the members'
@@ -19,6 +20,7 @@ members are stored, and the memory must hold the largest working set.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -28,6 +30,7 @@ from hwsim.ensemble import difference as causes
 from hwsim.ensemble.combiner import combine
 from hwsim.ensemble.equation6 import Equation6, equation6
 from hwsim.ensemble.network_cost import NetworkCost, Weights, assemble, solve_all
+from hwsim.ensemble.plan import Plan, Turn
 from hwsim.ensemble.precision import precisions
 from hwsim.ensemble.solve import Mapper, Progress
 from hwsim.importers import resolve
@@ -75,6 +78,7 @@ class EnsembleCost:
         working_set_bytes: peak of live activations [B].
         equation6: what the paper's equation predicts.
         time_causes, storage_causes: why the simulated multiple is not the paper's sum; they add up to the difference.
+        plan: what stays on the chip of all members, where that was chosen piece by piece.
     """
 
     ensemble: Ensemble
@@ -93,6 +97,7 @@ class EnsembleCost:
     equation6: Equation6
     time_causes: dict[str, float]
     storage_causes: dict[str, float]
+    plan: Plan | None = None
 
     @property
     def one_in(self) -> int:
@@ -159,6 +164,7 @@ def map_ensemble(
     effort: float = EFFORT,
     mapper: Mapper = map_layer,
     progress: Progress | None = None,
+    timeline: Sequence[Turn] | None = None,
 ) -> EnsembleCost:
     """Map every member and the baseline, and compare them.
 
@@ -169,6 +175,8 @@ def map_ensemble(
         effort: see `hwsim.mapper.map_layer`.
         mapper: `hwsim.mapper.map_layer`, or what remembers its answers.
         progress: called with the number of layers mapped and their total.
+        timeline: every layer of every member in order of execution, where that is not member by member; what stays on
+            the chip by plan depends on it.
 
     Raises:
         SpecError: the network cannot be found or lacks layers that the ensemble names.
@@ -187,17 +195,18 @@ def map_ensemble(
     predicted = equation6(network, hardware.datapath, bits, drawn=drawn)
 
     # The baseline is not asked to keep its weights where it cannot: narrower members may fit where it does not.
-    policy: Weights = "streamed" if ensemble.weights == "streamed" else "auto"
+    policy: Weights = "auto" if ensemble.weights == "resident" else ensemble.weights
     search = (mapper, objective, effort, progress)
-    (one,), solved, stays = solve_all([(network, alone)], hardware, policy, *search)
-    found, solved, stay = solve_all([(network, own) for own in bits], hardware, ensemble.weights, *search, solved)
-    baseline = assemble("baseline", network, hardware, alone, one, solved, stays)
+    one = solve_all([(network, alone)], hardware, policy, *search)
+    several = [(network, own) for own in bits]
+    all_of_them = solve_all(several, hardware, ensemble.weights, *search, one.tasks, timeline=timeline, drawn=drawn)
+    baseline = assemble("baseline", network, hardware, alone, one, 0, plan=one.plan)
     shared = {source.name: max(own.tensors[source.name] for own in bits) for source in network.inputs}
     # The last member may let go of the input as soon as it has read it; so may one that runs alone.
     held = [{} if drawn else shared] * (len(copies) - 1) + [{}]
     members = tuple(
-        assemble(copy.name or copy.precision, network, hardware, own, named, solved, stay, later)
-        for copy, own, named, later in zip(copies, bits, found, held, strict=True)
+        assemble(copy.name or copy.precision, network, hardware, own, all_of_them, index, shared=later)
+        for index, (copy, own, later) in enumerate(zip(copies, bits, held, strict=True))
     )
     combiner = combine(ensemble.combiner, len(members), network, hardware, full)
     following = product(members, repeat=2) if drawn else zip(members, (*members[1:], members[0]), strict=True)
@@ -226,6 +235,7 @@ def map_ensemble(
             [causes.network_storage(member, full) for member in members],
             [share.storage for share in predicted.shares],
         ),
+        plan=all_of_them.plan,
     )
 
 

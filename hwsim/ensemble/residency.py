@@ -1,25 +1,25 @@
-"""Weights that stay on the chip between inferences.
+"""All weights on the chip between inferences, or none.
 
-They live in the outermost on-chip level that keeps weights, all of them or none: a cyclic pass over more weights than
-fit would evict each before its next use. Half of what tiles could use is set aside for the tiles, so weights stay where
-all of them together take at most the other half.
+They live in the outermost on-chip level that keeps weights: a cyclic pass over more weights than fit would evict each
+before its next use. Half of what tiles could use is set aside for the tiles, so weights stay where all of them together
+take at most the other half. What stays where some may and some may not is chosen by `hwsim.ensemble.plan`.
 """
 
 from __future__ import annotations
 
-from hwsim.cost.problem import home
+from hwsim.ensemble.precision import Precisions
+from hwsim.ensemble.stay import Stay, house, room
+from hwsim.ensemble.storage import layer_bits
 from hwsim.errors import Infeasible
 from hwsim.operators.nest import Operand
-from hwsim.spec.hardware import Hardware, Memory
-
-#: Part of the usable size of the weights' home that stays free for tiles.
-RESERVE = 0.5
+from hwsim.spec.hardware import Hardware
+from hwsim.spec.network import Network
 
 
 def fits(hardware: Hardware, bits: int) -> bool:
     """Whether weights of this size may stay on the chip."""
-    level = home(hardware, Operand.WEIGHTS)
-    return level is not None and bits <= 8 * _memory(hardware, level).usable_bytes * (1 - RESERVE)
+    place = house(hardware, Operand.WEIGHTS)
+    return place is not None and bits <= room(hardware, place)
 
 
 def require(hardware: Hardware, bits: int) -> None:
@@ -28,50 +28,30 @@ def require(hardware: Hardware, bits: int) -> None:
     Raises:
         Infeasible: there is no level for them, or they are too large for it.
     """
-    level = home(hardware, Operand.WEIGHTS)
-    if level is None:
+    place = house(hardware, Operand.WEIGHTS)
+    if place is None:
         raise Infeasible(
             f"{hardware.name} has no on-chip level, shared by the whole chip, that keeps weights between inferences",
             constraint="weights: resident",
         )
     if not fits(hardware, bits):
-        memory = _memory(hardware, level)
-        room = memory.usable_bytes * (1 - RESERVE)
+        level, memory = place
         raise Infeasible(
-            f"the weights take {bits / 8:g} B, and {memory.name} has {room:g} B for them beside the tiles",
+            f"the weights take {bits / 8:g} B, and {memory} has {room(hardware, place) / 8:g} B for them beside the "
+            "tiles",
             hardware.levels[level].name,
             "weights: resident",
         )
 
 
-def beside(hardware: Hardware, bits: float) -> Hardware:
-    """The chip as a layer sees it while other layers' weights lie in their home.
+def all_weights(network: Network, bits: Precisions, hardware: Hardware, size: int) -> dict[str, Stay]:
+    """What stays of every layer where all weights do.
 
     Args:
-        bits: of the other layers' weights [bits].
+        size: of all weights on the chip, those of other members included [bits].
     """
-    level = home(hardware, Operand.WEIGHTS)
-    return hardware if level is None else less(hardware, level, _memory(hardware, level), bits)
-
-
-def less(hardware: Hardware, level: int, memory: Memory, bits: float) -> Hardware:
-    """The chip with a memory that has so much less room for tiles.
-
-    Args:
-        memory: of the level.
-        bits: [bits].
-    """
-    if memory.size is None or not bits:
-        return hardware
-    per_byte = memory.size / memory.usable_bytes  # 2 where a double buffer halves what a tile may use
-    smaller = memory.model_copy(update={"size": memory.size - per_byte * bits / 8})
-    memories = tuple(smaller if x is memory else x for x in hardware.levels[level].memories)
-    levels = list(hardware.levels)
-    levels[level] = levels[level].model_copy(update={"memories": memories})
-    return hardware.model_copy(update={"levels": tuple(levels)})
-
-
-def _memory(hardware: Hardware, level: int) -> Memory:
-    memory = hardware.levels[level].memory(Operand.WEIGHTS)
-    assert memory is not None
-    return memory
+    place = house(hardware, Operand.WEIGHTS)
+    assert place is not None, "weights that fit have a home"
+    return {
+        layer.name: Stay(parameters=True, beside=((place, size - layer_bits(layer, bits)),)) for layer in network.layers
+    }

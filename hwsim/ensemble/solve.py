@@ -9,13 +9,12 @@ from typing import Protocol
 from hwsim.cost.layer import LayerCost
 from hwsim.cost.problem import Problem, problem
 from hwsim.ensemble.precision import Precisions
-from hwsim.ensemble.residency import beside
-from hwsim.ensemble.storage import layer_bits
+from hwsim.ensemble.stay import STREAMED, Stay, seen
 from hwsim.errors import Infeasible
 from hwsim.mapper import EFFORT, Objective
 from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import Hardware
-from hwsim.spec.network import Network
+from hwsim.spec.network import Layer, Network
 
 
 @dataclass(frozen=True)
@@ -57,22 +56,44 @@ class Mapper(Protocol):
 Progress = Callable[[int, int], None]
 
 
-def tasks(network: Network, hardware: Hardware, bits: Precisions, resident: int | None = None) -> dict[str, Task]:
+def tasks(
+    network: Network, hardware: Hardware, bits: Precisions, stays: Mapping[str, Stay] | None = None
+) -> dict[str, Task]:
     """The task of every multiply-accumulate layer, by name.
 
     Args:
-        resident: size of all weights that stay on the chip [bits]; None where every inference reads them anew.
+        stays: what stays on the chip, by layer; nothing of those not named.
     """
     found: dict[str, Task] = {}
     for layer in network.mac_layers:
         nest, widths = layer.nest, bits.layers[layer.name]
         assert nest is not None
-        own, seen = layer_bits(layer, bits), hardware
-        keeps = frozenset({Operand.WEIGHTS} if resident is not None and own > 0 else ())
-        if resident is not None:
-            seen = beside(hardware, resident - own)
-        found[layer.name] = Task(nest, seen, widths.weights, widths.activations, widths.output, keeps)
+        stay = (stays or {}).get(layer.name, STREAMED)
+        found[layer.name] = Task(
+            nest,
+            seen(hardware, stay),
+            widths.weights,
+            widths.activations,
+            widths.output,
+            resident(layer, stay),
+        )
     return found
+
+
+def resident(layer: Layer, stay: Stay) -> frozenset[Operand]:
+    """Operands of a multiply-accumulate layer that stay on the chip. A product of two activations has no stored
+    weights: its second operand takes their place."""
+    found = {operand for operand, source in operands(layer).items() if source in stay.inputs}
+    if stay.parameters and layer.parameters.weights:
+        found.add(Operand.WEIGHTS)
+    if stay.output:
+        found.add(Operand.OUTPUTS)
+    return frozenset(found)
+
+
+def operands(layer: Layer) -> dict[Operand, str]:
+    """The tensor that a multiply-accumulate layer reads as each operand, by the name that the layer has for it."""
+    return dict(zip((Operand.INPUTS, Operand.WEIGHTS), layer.inputs, strict=False))
 
 
 def solve(
@@ -82,18 +103,20 @@ def solve(
     effort: float,
     progress: Progress | None = None,
     known: Mapping[Task, LayerCost] | None = None,
+    failures: dict[Task, Infeasible] | None = None,
 ) -> dict[Task, LayerCost]:
     """Map every distinct task.
 
     Args:
         wanted: tasks by the name of the layer, which a failure is blamed on.
         known: tasks that were solved before.
+        failures: where given, tasks without a mapping are noted here, and left out of what is returned.
 
     Returns:
         Solutions of the tasks wanted and known.
 
     Raises:
-        Infeasible: a layer has no mapping; names it.
+        Infeasible: a layer has no mapping, and `failures` is not given; names it.
     """
     names: dict[Task, str] = {}
     for named in wanted:
@@ -102,7 +125,7 @@ def solve(
     solved = dict(known or {})
     total = len(names.keys() | solved.keys())
     for task, name in names.items():
-        if task in solved:
+        if task in solved or (failures is not None and task in failures):
             continue
         if progress:
             progress(len(solved), total)
@@ -118,7 +141,9 @@ def solve(
                 resident=task.resident,
             )
         except Infeasible as error:
-            raise Infeasible(f"layer {name}: {error.message}", error.level, error.constraint) from None
+            if failures is None:
+                raise Infeasible(f"layer {name}: {error.message}", error.level, error.constraint) from None
+            failures[task] = error
     if progress:
         progress(len(solved), total)
     return solved

@@ -101,9 +101,10 @@ class Ensemble(Consistent):
     """Width of whatever is not quantised; a member with both widths equal to it is a full-precision one."""
     batch: Size = 1
     """Inputs that are computed at once."""
-    weights: Literal["streamed", "resident", "auto"] = "auto"
+    weights: Literal["streamed", "resident", "auto", "planned"] = "auto"
     """streamed: every inference reads the weights from the outermost level; resident: they stay on the chip between
-    inferences; auto: they stay where they fit."""
+    inferences; auto: they stay where all of them fit; planned: those weights and activations stay that save most
+    traffic with the outermost level."""
 
     @classmethod
     def inconsistencies(cls, data: Any) -> Iterator[Finding]:

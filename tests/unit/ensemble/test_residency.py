@@ -6,13 +6,17 @@ import pytest
 
 from hwsim.ensemble.ensemble_cost import map_ensemble
 from hwsim.ensemble.network_cost import NetworkCost, map_network
-from hwsim.ensemble.residency import beside, fits
+from hwsim.ensemble.residency import fits
+from hwsim.ensemble.stay import Stay, seen
 from hwsim.errors import Infeasible
 from hwsim.spec.hardware import Hardware
 from tests.unit.ensemble.examples import FULL, small_chip, small_ensemble, small_network
 
 #: Stored at 8 bits: 72 + 80 weights and 5 biases [B].
 ALL = 157
+
+#: 100 B of something else in the buffer.
+BESIDE = Stay(beside=(((1, "buffer"), 800.0),))
 
 
 def mapped(chip: Hardware, weights: str = "auto") -> NetworkCost:
@@ -31,12 +35,12 @@ def test_a_double_buffer_halves_what_is_usable() -> None:
     chip = small_chip(levels=(dram, double))
     assert fits(chip, 8 * ALL)
     assert not fits(chip, 8 * ALL + 1)
-    memory = beside(chip, 8 * 100).levels[1].memories[0]
+    memory = seen(chip, BESIDE).levels[1].memories[0]
     assert memory.usable_bytes == 2 * ALL - 100
 
 
 def test_a_layer_sees_the_chip_less_the_weights_of_the_others() -> None:
-    assert beside(small_chip(buffer=400), 8 * 100).levels[1].memories[0].size == 300
+    assert seen(small_chip(buffer=400), BESIDE).levels[1].memories[0].size == 300
 
 
 def test_resident_weights_are_not_read_again() -> None:

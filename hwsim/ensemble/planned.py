@@ -1,0 +1,214 @@
+"""Members whose weights and activations stay on the chip by plan: chosen, mapped again, and taken back where it hurts.
+
+What is spared is known from mappings of layers alone on the chip. What stays takes room from the tiles of the others,
+so every layer is mapped again beside it; one that then moves more than was promised, takes longer or does not fit at
+all gets room back: its step may hold no more than what is there without the item of least worth, and the choice is made
+anew. Of all rounds the one counts that moves fewest bytes to and from the outermost memory, provided that neither these
+nor the objective are worse than if nothing stayed. Keeping nothing is always among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from hwsim.cost.layer import LayerCost
+from hwsim.ensemble.candidates import Member, candidates
+from hwsim.ensemble.layers import layer_costs
+from hwsim.ensemble.plan import Plan, Turn, Use, choose
+from hwsim.ensemble.precision import Precisions
+from hwsim.ensemble.solve import Mapper, Progress, Task, resident, solve, tasks
+from hwsim.ensemble.stay import Home, Stay, house, room
+from hwsim.errors import Infeasible
+from hwsim.mapper import Objective
+from hwsim.operators.nest import Operand
+from hwsim.spec.hardware import Hardware
+from hwsim.spec.network import Layer, Network
+
+#: Choices that are tried before the best of them is taken.
+ROUNDS = 16
+
+#: Choices in a row that do not better the best before no more are tried.
+PATIENCE = 3
+
+#: Part of what was promised that may stay unfulfilled.
+BROKEN = 0.01
+
+#: Relative error of sums of floating-point numbers.
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Planned:
+    """Layers of every member, mapped as planned.
+
+    Args:
+        layers: cost of every layer, by member.
+        plan: what stays.
+        solved: everything that was mapped.
+    """
+
+    layers: tuple[tuple[LayerCost, ...], ...]
+    plan: Plan
+    solved: dict[Task, LayerCost]
+
+
+def planned(
+    members: Sequence[tuple[Network, Precisions]],
+    hardware: Hardware,
+    timeline: Sequence[Turn],
+    mapper: Mapper,
+    objective: Objective,
+    effort: float,
+    progress: Progress | None = None,
+    known: Mapping[Task, LayerCost] | None = None,
+    *,
+    drawn: bool = False,
+) -> Planned:
+    """Choose what stays on the chip, and map every layer beside it.
+
+    Args:
+        members: networks that share the chip and their inputs.
+        timeline: every layer of every member, in order of execution.
+        known: layers that were mapped before.
+        drawn: every inference runs one member, each as often as any other.
+
+    Raises:
+        Infeasible: a layer has no mapping even while nothing stays.
+    """
+    alone = [tasks(network, hardware, bits) for network, bits in members]
+    solved = solve(alone, mapper, objective, effort, progress, known)
+    streamed = [
+        Member(network, bits, layer_costs(network, hardware, bits, named, solved))
+        for (network, bits), named in zip(members, alone, strict=True)
+    ]
+    items = candidates(streamed, hardware, timeline, drawn=drawn)
+    limits = {home: [room(hardware, home)] * len(timeline) for home in dict.fromkeys(item.home for item in items)}
+    nothing = Planned(tuple(own.layers for own in streamed), choose(timeline, (), limits, items), solved)
+    best, idle, failures = nothing, 0, dict[Task, Infeasible]()
+    for _ in range(ROUNDS):
+        plan = choose(timeline, items, limits)
+        if not plan.kept:
+            break
+        stays = residence(plan, hardware, members)
+        wanted = [tasks(network, hardware, bits, own) for (network, bits), own in zip(members, stays, strict=True)]
+        solved = solve(wanted, mapper, objective, effort, progress, solved, failures)
+        crowded = [turn for turn in timeline if _task(turn, members, wanted) in failures]
+        if not crowded:
+            layers = tuple(
+                layer_costs(network, hardware, bits, named, solved, own)
+                for (network, bits), named, own in zip(members, wanted, stays, strict=True)
+            )
+            here = Planned(layers, replace(plan, room=nothing.plan.room), solved)
+            better = _acceptable(here, nothing, objective) and _bytes(here) < _bytes(best)
+            best, idle = (here, 0) if better else (best, idle + 1)
+            crowded = _most_crowded(here, nothing, objective, len(members) if drawn else 1)
+        if idle == PATIENCE or not any([_give_back(limits, plan, timeline.index(turn)) for turn in crowded]):
+            break
+    return replace(best, solved=solved)
+
+
+def residence(plan: Plan, hardware: Hardware, members: Sequence[tuple[Network, Precisions]]) -> list[dict[str, Stay]]:
+    """What stays of every layer of every member, and what lies beside it."""
+    taken = {home: plan.taken(home) for home in plan.room}
+    uses: dict[Turn, list[Use]] = {}
+    for item in plan.kept:
+        for use in item.uses:
+            uses.setdefault(use.turn, []).append(use)
+    found: list[dict[str, Stay]] = [{} for _ in members]
+    for position, turn in enumerate(plan.timeline):
+        network, bits = members[turn[0]]
+        layer = network.layers[turn[1]]
+        stay = _own(uses.get(turn, ()))
+        counted = _counted(layer, bits, stay, hardware)
+        others = ((home, max(0.0, own[position] - counted.get(home, 0))) for home, own in taken.items())
+        found[turn[0]][layer.name] = replace(stay, beside=tuple(others))
+    return found
+
+
+def _own(uses: Iterable[Use]) -> Stay:
+    """What of one layer stays."""
+    stored = [use for use in uses if not use.brings]
+    return Stay(
+        parameters=any(use.operand is not Operand.OUTPUTS and not use.source for use in stored),
+        inputs=frozenset(use.source for use in stored if use.source),
+        output=any(use.operand is Operand.OUTPUTS for use in stored),
+        brought=frozenset(use.operand for use in uses if use.brings),
+    )
+
+
+def _counted(layer: Layer, bits: Precisions, stay: Stay, hardware: Hardware) -> dict[Home, int]:
+    """Room in each home that the kernels count for a layer's own resident operands [bits]."""
+    counted: dict[Home, int] = {}
+    if layer.nest is None:
+        return counted
+    widths = bits.layers[layer.name]
+    width = {
+        Operand.WEIGHTS: widths.weights,
+        Operand.INPUTS: widths.activations,
+        Operand.OUTPUTS: widths.output,
+    }
+    for operand in resident(layer, stay):
+        if place := house(hardware, operand):
+            counted[place] = counted.get(place, 0) + layer.nest.elements(operand) * width[operand]
+    return counted
+
+
+def _task(
+    turn: Turn, members: Sequence[tuple[Network, Precisions]], wanted: Sequence[Mapping[str, Task]]
+) -> Task | None:
+    member, layer = turn
+    return wanted[member].get(members[member][0].layers[layer].name)
+
+
+def _bytes(given: Planned) -> float:
+    return sum(layer.dram_bytes for layers in given.layers for layer in layers)
+
+
+def _value(layers: Iterable[LayerCost], objective: Objective) -> float:
+    """Of the objective, for these layers together."""
+    own = list(layers)
+    time, energy = sum(layer.cycles for layer in own), sum(layer.energy_joules for layer in own)
+    return {"latency": time, "energy": energy, "edp": time * energy}[objective]
+
+
+def _acceptable(here: Planned, nothing: Planned, objective: Objective) -> bool:
+    """Whether neither bytes nor the objective are worse than if nothing stayed."""
+    ours, theirs = ([layer for layers in given.layers for layer in layers] for given in (here, nothing))
+    most = _value(theirs, objective) * (1 + TOLERANCE)
+    return _bytes(here) <= _bytes(nothing) and _value(ours, objective) <= most
+
+
+def _most_crowded(here: Planned, nothing: Planned, objective: Objective, runs: int) -> list[Turn]:
+    """The layer that moves most more than promised; if bytes are as promised, the one that loses most time or energy.
+    None where the plan came true.
+
+    Args:
+        runs: inferences in which each member runs once.
+    """
+    saved: dict[Turn, float] = {}
+    for item in here.plan.kept:
+        for use in item.uses:
+            saved[use.turn] = saved.get(use.turn, 0.0) + use.saves * runs
+    broken, lost = {}, {}
+    for turn in here.plan.timeline:
+        now, before = (given.layers[turn[0]][turn[1]] for given in (here, nothing))
+        broken[turn] = now.dram_bytes - (before.dram_bytes - saved.get(turn, 0.0))
+        lost[turn] = _value([now], objective) - _value([before], objective)
+    if sum(broken.values()) > BROKEN * here.plan.saves * runs:
+        return [max(broken, key=lambda turn: broken[turn])]
+    return [] if _acceptable(here, nothing, objective) else [max(lost, key=lambda turn: lost[turn])]
+
+
+def _give_back(limits: Mapping[Home, list[float]], plan: Plan, position: int) -> bool:
+    """Leave no more room at a position than is taken there without the item of least worth.
+
+    Returns:
+        whether there was one.
+    """
+    there = [item for item in plan.kept if item.at(position)]
+    if not there:
+        return False
+    least = min(there, key=lambda item: item.saves)
+    limits[least.home][position] = plan.taken(least.home)[position] - least.at(position)
+    return True
