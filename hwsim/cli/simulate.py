@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from hwsim.cli.arrivals import check_exit, play, stream_options, wanted, write
+from hwsim.cli.map import changed_ensemble, load_chip, mapper
 from hwsim.cli.options import ensemble_options, search_options
+from hwsim.cli.progress import LayerProgress
 
 if TYPE_CHECKING:
+    from hwsim.report.records import Record
     from hwsim.simulate.simulation import Simulation
     from hwsim.spec.ensemble import Ensemble
     from hwsim.spec.hardware import Hardware
@@ -24,17 +28,18 @@ if TYPE_CHECKING:
     type=click.Choice(["serial", "batched", "interleaved", "partitioned", "auto"]),
     default="serial",
     show_default=True,
-    help="How members share the chip. serial: input by input, member by member; batched: member by member, each for the "
-    "whole batch; interleaved: layer by layer, each for all members; partitioned: side by side, each on its part of "
-    "the array; auto: all of these are played, and the best is taken.",
+    help="How members share the chip. serial: input by input, member by member; batched: member by member, each for "
+    "the whole batch; interleaved: layer by layer, each for all members; partitioned: side by side, each on its part "
+    "of the array; auto: all of these are played, and the best is taken.",
 )
 @click.option(
     "--for",
     "aim",
     type=click.Choice(["latency", "throughput"]),
-    help="What auto looks for: the answer to the first input as early as can be (the default), or most inputs a second.",
+    help="What auto looks for: the first answer as early as can be (the default), or most inputs a second.",
 )
 @click.option("--exact", is_flag=True, help="Play every tile; otherwise what repeats itself exactly is skipped.")
+@stream_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Also write a .json, .csv or .parquet file."
@@ -56,66 +61,81 @@ def simulate(
     exact: bool,
     as_json: bool,
     output: Path | None,
+    **asked: Any,
 ) -> None:
     """Play an ensemble on a chip, event by event.
 
     Maps every layer as `hwsim map` does, plays the mapping on the chip's memories, ports and array, and prints what
-    every layer took and waited for, beside the closed form that `hwsim map` prices it with.
+    every layer took and waited for, beside the closed form that `hwsim map` prices it with. With --arrivals also a
+    stream of requests, each of which is one input: latency, throughput, queue.
     """
     if aim and schedule != "auto":
         raise click.UsageError("--for says what --schedule auto looks for: leave it out, or choose auto.")
-    from hwsim.cli.map import changed_ensemble, load_chip
     from hwsim.errors import SpecError
     from hwsim.report.files import check_target, write_result
     from hwsim.report.records import text
     from hwsim.report.simulation import simulation_record, simulation_rows
-    from hwsim.report.simulation_table import print_simulation
-    from hwsim.screen import console
 
     if output:
         check_target(output)
+    requests = wanted(**asked)
     ensemble = changed_ensemble(file, source, dict(parameters), input_shape, batch, weights)
+    check_exit(requests, ensemble)
     hardware = load_chip(chip, overrides)
     try:
-        run = _simulated(ensemble, hardware, schedule, aim or "latency", objective, effort, no_cache, exact)
+        with LayerProgress() as progress:
+            run = _simulated(
+                ensemble,
+                hardware,
+                progress,
+                schedule=schedule,
+                aim=aim or "latency",
+                objective=objective,
+                effort=effort,
+                no_cache=no_cache,
+                exact=exact,
+                record=requests.trace is not None,
+            )
+            stream = play(requests, run, progress.during("answering requests"))
     except SpecError as error:
         from hwsim.spec.load import placed
 
         raise placed(error, file, None if source else ("network",)) from None
-    record = simulation_record(run)
+    record = simulation_record(run, stream)
+    write(requests, run, stream)
     if output:
         write_result(output, record, simulation_rows)
     if as_json:
         click.echo(text(record))
     else:
-        print_simulation(console(sys.stdout), record)
+        _print(record)
 
 
 def _simulated(
     ensemble: Ensemble,
     hardware: Hardware,
-    schedule: Literal["serial", "batched", "interleaved", "partitioned", "auto"],
-    aim: Literal["latency", "throughput"],
-    objective: Literal["latency", "energy", "edp"],
+    progress: LayerProgress,
+    *,
     effort: float | None,
     no_cache: bool,
-    exact: bool,
+    **asked: Any,
 ) -> Simulation:
-    from hwsim.cli.map import mapper
-    from hwsim.cli.progress import LayerProgress
     from hwsim.mapper import EFFORT
     from hwsim.simulate.run import simulate_ensemble
 
-    with LayerProgress() as progress:
-        return simulate_ensemble(
-            ensemble,
-            hardware,
-            schedule=schedule,
-            aim=aim,
-            objective=objective,
-            effort=EFFORT if effort is None else effort,
-            exact=exact,
-            mapper=mapper(no_cache),
-            progress=progress,
-            playing=progress.during("playing layers"),
-        )
+    return simulate_ensemble(
+        ensemble,
+        hardware,
+        effort=EFFORT if effort is None else effort,
+        mapper=mapper(no_cache),
+        progress=progress,
+        playing=progress.during("playing layers"),
+        **asked,
+    )
+
+
+def _print(record: Record) -> None:
+    from hwsim.report.simulation_table import print_simulation
+    from hwsim.screen import console
+
+    print_simulation(console(sys.stdout), record)

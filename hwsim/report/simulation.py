@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING
 
 from hwsim import __version__
 from hwsim.report.records import Record
+from hwsim.report.stream import stream_record
 
 if TYPE_CHECKING:
     from hwsim.cost.layer import LayerCost
     from hwsim.simulate.auto import Candidate, Choice
     from hwsim.simulate.played import Played
     from hwsim.simulate.simulation import PlayedNetwork, Simulation
+    from hwsim.simulate.stream import Stream
     from hwsim.spec.hardware import Hardware
 
 #: Parts of a layer's record that are tables of their own; in a row each entry is a column.
 _NESTED = ("busy", "stalls", "peak_bits")
 
 
-def simulation_record(run: Simulation) -> Record:
+def simulation_record(run: Simulation, stream: Stream | None = None) -> Record:
     """What `hwsim simulate --json` prints."""
     arrangement, cost = run.arrangement, run.arrangement.cost
     chip, predicted = cost.hardware, cost.equation6
@@ -61,6 +63,7 @@ def simulation_record(run: Simulation) -> Record:
         "combiner": _layer_record(cost.combiner, run.combiner, chip) if cost.combiner and run.combiner else None,
         "members": [_network_record(member, chip) for member in run.members],
         "choice": _choice_record(run.choice) if run.choice else None,
+        "stream": stream_record(stream) if stream else None,
     }
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hwsim.report.records import Record
+from hwsim.report.stream import stream_parts
 from hwsim.report.table import distinct
 from hwsim.screen import columns, print_apart
 from hwsim.units import format_bytes, format_si
@@ -27,7 +28,7 @@ _COMPUTE = "compute"
 
 
 def print_simulation(console: Console, record: Record) -> None:
-    """Everything that `hwsim simulate` says of one round."""
+    """Everything that `hwsim simulate` says."""
     inputs = "1 input" if record["inputs"] == 1 else f"{record['inputs']:,} inputs"
     said = f"{record['name']}: {record['network']} on {record['hardware']}, {record['schedule']}"
     if record["division"]:
@@ -42,6 +43,8 @@ def print_simulation(console: Console, record: Record) -> None:
         parts.append(draw(record))
     if record["choice"]:
         parts += [candidates_table(record["choice"]), why(record["choice"])]
+    if record["stream"]:
+        parts += stream_parts(record["stream"], len(record["members"]))
     print_apart(console, *parts)
 
 

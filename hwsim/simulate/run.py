@@ -11,7 +11,6 @@ from hwsim.importers import resolve
 from hwsim.mapper import EFFORT, Objective, map_layer
 from hwsim.simulate.arrange import Schedule, Search, arrange
 from hwsim.simulate.auto import Aim, choose
-from hwsim.simulate.play import play
 from hwsim.simulate.simulation import Once, Player, Simulation, simulated
 from hwsim.spec.ensemble import Ensemble
 from hwsim.spec.hardware import Hardware
@@ -54,7 +53,11 @@ def simulate_ensemble(
         wanted = ensemble.network
         network = resolve(wanted.name, ensemble.batch, wanted.parameters, wanted.input_shape)
     search = Search(objective, effort, mapper, progress)
-    once = Once(player or partial(play, exact=exact, record=record), playing)
+    if player is None:
+        from hwsim.simulate.play import play  # not above: it imports SimPy
+
+        player = partial(play, exact=exact, record=record)
+    once = Once(player, playing)
 
     def run(schedule: Schedule) -> Simulation:
         arrangement = arrange(schedule, ensemble, hardware, network, search)
