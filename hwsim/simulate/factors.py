@@ -6,9 +6,10 @@ last level, numbered from the outermost. A digit at which the dimension has no w
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import prod
-from typing import Literal
+from sys import maxsize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,15 +28,23 @@ class Sharing:
     """Which instances count as one: those side by side on the axes that can, below a level and down.
 
     Args:
-        ability: what an axis has to have; nobody shares where it is empty.
+        ability: what an axis has to have, if anything: "multicast" or "reduction".
         below: index of the outermost level whose fan-out counts.
     """
 
-    ability: Literal["", "multicast", "reduction", "all"] = ""
+    ability: str = ""
     below: int = 0
 
+    def counts_once(self, level: int, abilities: Sequence[str]) -> bool:
+        """Whether the instances on an axis count as one."""
+        return level >= self.below and (not self.ability or self.ability in abilities)
 
-@dataclass(frozen=True)
+
+#: All instances count as one; each counts.
+EVERYBODY, NOBODY = Sharing(), Sharing(below=maxsize)
+
+
+@dataclass(frozen=True, eq=False)
 class _Loop:
     """A loop over one dimension; `position` among the program's loops, if it is one of them."""
 
@@ -44,28 +53,52 @@ class _Loop:
     level: int
     position: int | None
     spatial: bool
-    abilities: frozenset[str]
+    abilities: tuple[str, ...]
+
+    @property
+    def steps(self) -> Ints:
+        """Where the tile inside begins at each iteration."""
+        return np.arange(self.bound, dtype=np.int64) * self.inner
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """Tiles of one dimension.
+    """Tiles of one dimension, as loops of it: those that move the tile, those whose tiles count apart, and those whose
+    tiles count as one, around a tile of `extent`."""
 
-    Args:
-        positions: loops of the program that move the tile.
-        starts: where a tile begins, an axis for each position and a last one for the tiles counted apart.
-        covers: distances of a tile's elements from its beginning, in rising order.
-    """
+    moving: tuple[_Loop, ...]
+    apart: tuple[_Loop, ...] = ()
+    together: tuple[_Loop, ...] = ()
+    extent: int = 1
 
-    positions: tuple[int, ...]
-    starts: Ints
-    covers: Ints
+    @property
+    def positions(self) -> tuple[int, ...]:
+        return tuple(loop.position for loop in self.moving if loop.position is not None)
+
+    @property
+    def starts(self) -> Ints:
+        """Where a tile begins: an axis for each moving loop, and a last one for the tiles that count apart."""
+        starts = np.zeros((), dtype=np.int64)
+        for loop in self.moving:
+            starts = starts[..., None] + loop.steps
+        return starts[..., None] + _spans(self.apart)
+
+    @property
+    def covered(self) -> int | Ints:
+        """How many elements a full tile has in a row, or, where there are gaps, how far they lie from its beginning."""
+        extent = self.extent
+        for loop in reversed(self.together):
+            if loop.inner != extent:
+                return (_spans(self.together)[:, None] + np.arange(self.extent)).ravel()
+            extent *= loop.bound
+        return extent
 
     def counts(self, size: int) -> Ints:
         """Elements of each tile that the dimension has."""
-        if self.covers[-1] == len(self.covers) - 1:
-            return np.clip(size - self.starts, 0, len(self.covers))
-        return np.searchsorted(self.covers, size - self.starts).astype(np.int64)
+        left, covered = size - self.starts, self.covered
+        if isinstance(covered, int):
+            return np.minimum(np.maximum(left, 0), covered)
+        return np.searchsorted(covered, left).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +106,14 @@ class View:
     """A nest in the eyes of the chip, or of one instance of a level.
 
     Args:
+        sizes: of every dimension, and `extents` what its loops cover.
+        loops: with more than one iteration, by dimension, outermost first.
+        window: distances at which outputs and taps meet, for rows and for columns.
         levels: how many the chip has.
     """
 
     sizes: dict[str, int]
+    extents: dict[str, int]
     loops: dict[str, tuple[_Loop, ...]]
     window: tuple[tuple[int, int], tuple[int, int]]
     levels: int
@@ -89,24 +126,21 @@ class View:
         loops: dict[str, list[_Loop]] = {dim: [] for dim in DIMENSIONS}
         position = 0
         for loop, inner in zip(nest.loops, nest.inner, strict=True):
-            abilities = {"all"}
+            if loop.bound == 1:
+                continue
+            abilities: tuple[str, ...] = ()
             if loop.axis is not None:
                 axis = problem.levels[loop.level].fanout[loop.axis]
-                abilities |= {name for name in ("multicast", "reduction") if getattr(axis, name)}
-            mine = loop.axis is None and loop.level < last and bool(loop.bound > 1)
+                abilities = tuple(name for name in ("multicast", "reduction") if getattr(axis, name))
+            mine = loop.axis is None and loop.level < last
+            place = position if mine else None
             loops[loop.dim].append(
-                _Loop(
-                    int(loop.bound),
-                    int(inner),
-                    loop.level,
-                    position if mine else None,
-                    loop.axis is not None,
-                    frozenset(abilities),
-                )
+                _Loop(int(loop.bound), int(inner), loop.level, place, loop.axis is not None, abilities)
             )
             position += mine
         return View(
             {dim: int(size) for dim, size in nest.sizes.items()},
+            {dim: prod(loop.bound for loop in own) for dim, own in loops.items()},
             {dim: tuple(own) for dim, own in loops.items()},
             (reaches(problem.nest, 0), reaches(problem.nest, 1)),
             last + 1,
@@ -130,14 +164,11 @@ class View:
 
     def words(self, dim: str, end: int, depth: int) -> Factor:
         """Iterations of a dimension in the tiles of all instances of a level."""
-        key = ("words", dim, end, depth)
-        if key not in self._known:
-            cut = self._cut(dim, end, depth, Sharing())
-            self._known[key] = (cut.positions, cut.counts(self.sizes[dim]).sum(axis=-1))
-        return self._known[key]
+        cut = self._cut(dim, end, depth)
+        return self._once(("words", dim, cut), lambda: (cut.positions, cut.counts(self.sizes[dim]).sum(axis=-1)))
 
     def places(
-        self, dim: str, end: int, depth: int, sharing: Sharing | None = None, zero_from: int | None = None
+        self, dim: str, end: int, depth: int, sharing: Sharing = EVERYBODY, zero_from: int | None = None
     ) -> Factor:
         """Instances that have work, as far as a dimension tells them apart.
 
@@ -145,23 +176,18 @@ class View:
             sharing: instances that count as one.
             zero_from: count only where the digits of all loops from this one inwards are 0.
         """
-        sharing = sharing or Sharing("all")
-        key = ("places", dim, end, depth, sharing, zero_from)
-        if key not in self._known:
-            cut = self._cut(dim, end, depth, sharing, inside=zero_from is None)
+        cut = self._cut(dim, end, depth, sharing, inside=zero_from is None)
+
+        def count() -> Factor:
             counts = (cut.starts < self.sizes[dim]).sum(axis=-1)
-            if zero_from is not None:
-                counts = _first_only(counts, cut.positions, zero_from)
-            self._known[key] = (cut.positions, counts)
-        return self._known[key]
+            return cut.positions, counts if zero_from is None else _first_only(counts, cut.positions, zero_from)
+
+        return self._once(("places", dim, cut, zero_from), count)
 
     def ending(self, dim: str, end: int, depth: int) -> Factor:
         """1 at the last visit that has work, as far as a dimension decides."""
-        key = ("ending", dim, end, depth)
-        if key not in self._known:
-            positions, works = self.places(dim, end, depth)
-            self._known[key] = (positions, _last_only(works > 0, positions, 0))
-        return self._known[key]
+        positions, works = self.places(dim, end, depth)
+        return self._once(("ending", dim, positions, end), lambda: (positions, _last_only(works, positions, 0)))
 
     def pieces(self, operand: Operand, level: int, depth: int, until: int, final: bool) -> list[Factor]:
         """Words of a level's tile that its own loops use for the first (or the last) time within a visit.
@@ -174,90 +200,92 @@ class View:
         for dim in DIMENSIONS:
             if operand is Operand.INPUTS and dim in "PQRS":
                 continue
-            key = ("piece", dim, level, until, *((depth, final) if dim not in RELEVANT[operand] else ()))
-            if key not in self._known:
-                cut = self._piece(dim, level, until)
-                counts = cut.counts(self.sizes[dim])[..., 0]
-                if dim not in RELEVANT[operand]:
-                    only = _last_only if final else _first_only
-                    counts = only((counts > 0).astype(np.int64), cut.positions, depth)
-                self._known[key] = (cut.positions, counts)
-            factors.append(self._known[key])
+            positions, covered = self._piece(dim, level, until)
+            if dim not in RELEVANT[operand]:
+                covered = (_last_only if final else _first_only)(np.minimum(covered, 1), positions, depth)
+            factors.append((positions, covered))
         if operand is Operand.INPUTS:
             factors += [self._window_piece(axis, level, depth, until, final) for axis in (0, 1)]
         return factors
 
     def trips(self, position: int) -> Factor:
         """Iterations with work of a loop of the program, by the digits of those outside it."""
-        for dim, loops in self.loops.items():
-            outer = [loop for loop in loops if loop.position is not None and loop.position <= position]
-            if outer and outer[-1].position == position:
-                loop = outer.pop()
-                cut = _cut_by(outer, (), np.zeros(1, dtype=np.int64))
-                left = -(-(self.sizes[dim] - cut.starts[..., 0]) // loop.inner)
-                return cut.positions, np.clip(left, 0, loop.bound)
-        raise AssertionError(f"no loop has position {position}")
+        (dim,) = (dim for dim, loops in self.loops.items() if any(loop.position == position for loop in loops))
+        *outer, loop = (x for x in self.loops[dim] if x.position is not None and x.position <= position)
+        cut = _Cut(tuple(outer))
+        left = -(-(self.sizes[dim] - cut.starts[..., 0]) // loop.inner)
+        return cut.positions, np.minimum(np.maximum(left, 0), loop.bound)
 
-    def _cut(self, dim: str, end: int, depth: int, sharing: Sharing, inside: bool = True) -> _Cut:
-        """Tiles at level `end`; the loops of a block add up.
-
-        Args:
-            inside: whether the steps inside a block count apart from each other.
-        """
-        loops = [loop for loop in self.loops[dim] if loop.level < end]
-        moving = [loop for loop in loops if loop.position is not None and loop.position < depth]
-        together = [
-            loop for loop in loops if loop.spatial and loop.level >= sharing.below and sharing.ability in loop.abilities
-        ]
-        apart = [
-            loop
-            for loop in loops
-            if (loop.spatial and loop not in together)
-            or (not loop.spatial and loop.level == self.levels - 1 and inside)
-        ]
-        extent = loops[-1].inner if loops else prod(loop.bound for loop in self.loops[dim])
-        return _cut_by(moving, apart, _spans(together, min(extent, self.sizes[dim])))
-
-    def _piece(self, dim: str, level: int, until: int) -> _Cut:
-        """What an iteration of a level's loops covers, all instances below together."""
-        loops = [loop for loop in self.loops[dim] if loop.level <= level and not loop.spatial]
-        moving = [loop for loop in loops if loop.position is not None and loop.position < until]
-        extent = loops[-1].inner if loops else prod(loop.bound for loop in self.loops[dim])
-        return _cut_by(moving, (), _spans((), min(extent, self.sizes[dim])))
-
-    def _window(self, axis: int, end: int, depth: int, sharing: Sharing) -> Factor:
-        """Rows (axis 0) or columns (1) of the input that come, read once by those who share."""
-        key = ("window", axis, end, depth, sharing)
+    def _once(self, key: tuple[object, ...], make: Callable[[], Factor]) -> Factor:
+        """Links that see the same loops share their factors."""
         if key not in self._known:
-            cuts = [self._cut(dim, end, depth, sharing) for dim in WINDOWS[axis]]
-            kinds = [
-                np.unique(cut.counts(self.sizes[dim]), return_inverse=True)
-                for cut, dim in zip(cuts, WINDOWS[axis], strict=True)
-            ]
-            distinct = np.array(
-                [
-                    [self._touched(axis, cuts[0].covers[:p], cuts[1].covers[:r]) for r in kinds[1][0]]
-                    for p in kinds[0][0]
-                ],
-                dtype=np.int64,
-            )
-            often = []
-            for cut, (values, which) in zip(cuts, kinds, strict=True):
-                hits = which.reshape(cut.starts.shape)[..., None] == np.arange(len(values))
-                often.append(hits.sum(axis=-2))
-            table = np.tensordot(often[0] @ distinct, often[1], axes=(-1, -1))
-            self._known[key] = _sorted(cuts[0].positions + cuts[1].positions, table)
+            self._known[key] = make()
         return self._known[key]
 
-    def _touched(self, axis: int, outputs: Ints, taps: Ints) -> int:
-        """Distinct positions that a set of outputs and one of taps touch."""
+    def _cut(self, dim: str, end: int, depth: int, sharing: Sharing = NOBODY, inside: bool = True) -> _Cut:
+        """Tiles at level `end`; those of the steps inside a block count apart, or not at all.
+
+        Loops of the program that decide on nothing repeat over one tile: they stand at 0 when it comes.
+        """
+        moving: list[_Loop] = []
+        apart: list[_Loop] = []
+        together: list[_Loop] = []
+        extent = self.extents[dim]
+        for loop in self.loops[dim]:
+            if loop.level >= end:
+                break
+            extent = loop.inner
+            if loop.spatial:
+                (together if sharing.counts_once(loop.level, loop.abilities) else apart).append(loop)
+            elif loop.level == self.levels - 1:
+                apart += [loop] * inside
+            elif loop.position is not None and loop.position < depth:
+                moving.append(loop)
+        return _Cut(tuple(moving), tuple(apart), tuple(together), extent)
+
+    def _pieced(self, dim: str, until: int) -> tuple[_Loop, ...]:
+        """The program's loops over a dimension that decide on what an iteration of a level's loops covers."""
+        return tuple(loop for loop in self.loops[dim] if loop.position is not None and loop.position < until)
+
+    def _piece(self, dim: str, level: int, until: int) -> Factor:
+        """What an iteration of a level's loops covers, all instances below together."""
+
+        def cover() -> Factor:
+            inside = [loop.inner for loop in self.loops[dim] if loop.level <= level and not loop.spatial]
+            cut = _Cut(self._pieced(dim, until), extent=inside[-1] if inside else self.extents[dim])
+            return cut.positions, cut.counts(self.sizes[dim])[..., 0]
+
+        return self._once(("piece", dim, level, until), cover)
+
+    def _window(self, axis: int, end: int, depth: int, sharing: Sharing) -> Factor:
+        """Rows (axis 0) or columns (1) of the input that come, read once by those who share.
+
+        A tile of outputs and one of taps touch as many positions as their sizes say, wherever they lie.
+        """
+        outputs, taps = (self._cut(dim, end, depth, sharing) for dim in WINDOWS[axis])
+
+        def count() -> Factor:
+            sizes = [self.sizes[dim] for dim in WINDOWS[axis]]
+            pixels, window = (cut.counts(size) for cut, size in zip((outputs, taps), sizes, strict=True))
+            found = [np.unique(counts) for counts in (pixels, window)]
+            often = [
+                (counts[..., None] == values).sum(axis=-2)
+                for counts, values in zip((pixels, window), found, strict=True)
+            ]
+            covered = (outputs.covered, taps.covered)
+            distinct = [[self._touched(axis, int(p), int(r), *covered) for r in found[1]] for p in found[0]]
+            table = np.tensordot(often[0] @ np.array(distinct, dtype=np.int64), often[1], axes=(-1, -1))
+            return _in_order(outputs.positions + taps.positions, table)
+
+        return self._once(("window", axis, outputs, taps), count)
+
+    def _touched(self, axis: int, pixels: int, window: int, outputs: int | Ints, taps: int | Ints) -> int:
+        """Distinct positions that the first so many of a tile's outputs and taps touch."""
         dilation, stride = self.window[axis]
-        pixels, window = len(outputs), len(taps)
-        if not pixels or not window:
-            return 0
-        if outputs[-1] == pixels - 1 and taps[-1] == window - 1:
+        if isinstance(outputs, int) and isinstance(taps, int):
             return pixels * window - max(pixels - dilation, 0) * max(window - stride, 0)
-        return len(np.unique(outputs[:, None] * stride + taps * dilation))
+        places = [np.arange(x) if isinstance(x, int) else x for x in (outputs, taps)]
+        return len(np.unique(places[0][:pixels, None] * stride + places[1][:window] * dilation))
 
     def _window_piece(self, axis: int, level: int, depth: int, until: int, final: bool) -> Factor:
         """Rows or columns that an iteration of a level's loops uses first (last) within a visit.
@@ -265,58 +293,39 @@ class View:
         The rows of an element's first use do not depend on its column: the iterations that touch it are those that
         touch its row and its column, and the first of a product is the product of the firsts.
         """
-        key = ("window piece", axis, level, depth, until, final)
-        if key in self._known:
-            return self._known[key]
-        own = [
-            [
-                loop
-                for loop in self.loops[dim]
-                if loop.level <= level and not loop.spatial and loop.position is not None and loop.position < until
-            ]
-            for dim in WINDOWS[axis]
-        ]
-        sizes = [self.sizes[dim] for dim in WINDOWS[axis]]
-        loops = sorted(
-            ((loop, which) for which in (0, 1) for loop in own[which]), key=lambda each: each[0].position or 0
-        )
-        visit = np.zeros(sizes, dtype=np.int64)  # of every pair of an output and a tap
-        turn = np.zeros(sizes, dtype=np.int64)
-        turns = 1
-        for loop, which in loops:
-            digit = np.arange(sizes[which]) // loop.inner % loop.bound
-            digit = digit[:, None] if which == 0 else digit
-            if loop.position is not None and loop.position < depth:
-                visit = visit * loop.bound + digit
-            else:
-                turn = turn * loop.bound + digit
-                turns *= loop.bound
-        dilation, stride = self.window[axis]
-        rows = np.arange(sizes[0])[:, None] * stride + np.arange(sizes[1]) * dilation
-        order = np.lexsort((turn.ravel(), rows.ravel(), visit.ravel()))
-        visit, turn, rows = (array.ravel()[order] for array in (visit, turn, rows))
-        new = (np.diff(visit) != 0) | (np.diff(rows) != 0)
-        chosen = np.append(new, True) if final else np.insert(new, 0, True)
-        shape = [loop.bound for loop, _ in loops]
-        counts = np.bincount(visit[chosen] * turns + turn[chosen], minlength=prod(shape)).reshape(shape)
-        self._known[key] = (tuple(loop.position or 0 for loop, _ in loops), counts.astype(np.int64))
-        return self._known[key]
+        pixels, taps = (self.sizes[dim] for dim in WINDOWS[axis])
+        points = (np.arange(pixels)[:, None], np.arange(taps)[None])
+        loops = [(loop, x) for dim, x in zip(WINDOWS[axis], points, strict=True) for loop in self._pieced(dim, until)]
+        loops.sort(key=lambda each: each[0].position or 0)
+
+        def count() -> Factor:
+            visit = turn = np.zeros((pixels, taps), dtype=np.int64)  # of every pair of an output and a tap
+            turns = 1
+            for loop, x in loops:
+                digit = x // loop.inner % loop.bound
+                if loop.position is not None and loop.position < depth:
+                    visit = visit * loop.bound + digit
+                else:
+                    turn, turns = turn * loop.bound + digit, turns * loop.bound
+            dilation, stride = self.window[axis]
+            rows = points[0] * stride + points[1] * dilation
+            order = np.lexsort((turn.ravel(), rows.ravel(), visit.ravel()))
+            visit, turn, rows = (x.ravel()[order] for x in (visit, turn, rows))
+            new = (np.diff(visit) != 0) | (np.diff(rows) != 0)
+            chosen = np.append(new, True) if final else np.insert(new, 0, True)
+            shape = [loop.bound for loop, _ in loops]
+            counts = np.bincount(visit[chosen] * turns + turn[chosen], minlength=prod(shape))
+            return tuple(loop.position or 0 for loop, _ in loops), counts.reshape(shape)
+
+        return self._once(("window piece", axis, level, depth, until, final), count)
 
 
-def _cut_by(moving: list[_Loop], apart: list[_Loop] | tuple[()], covers: Ints) -> _Cut:
-    starts = np.zeros((), dtype=np.int64)
-    for loop in moving:
-        starts = starts[..., None] + np.arange(loop.bound) * loop.inner
-    starts = starts[..., None] + _spans(apart, 1)
-    return _Cut(tuple(loop.position for loop in moving if loop.position is not None), starts, covers)
-
-
-def _spans(loops: list[_Loop] | tuple[()], extent: int) -> Ints:
-    """Distances that loops and a tile inside them cover, in rising order."""
-    covered = np.zeros(1, dtype=np.int64)
+def _spans(loops: tuple[_Loop, ...]) -> Ints:
+    """Where the tiles of loops begin, in rising order."""
+    begins = np.zeros(1, dtype=np.int64)
     for loop in loops:
-        covered = (covered[:, None] + np.arange(loop.bound) * loop.inner).ravel()
-    return (covered[:, None] + np.arange(extent)).ravel()
+        begins = (begins[:, None] + loop.steps).ravel()
+    return begins
 
 
 def _first_only(counts: Ints, positions: tuple[int, ...], start: int) -> Ints:
@@ -327,16 +336,16 @@ def _first_only(counts: Ints, positions: tuple[int, ...], start: int) -> Ints:
     return result
 
 
-def _last_only(works: NDArray[np.bool_] | Ints, positions: tuple[int, ...], start: int) -> Ints:
+def _last_only(works: Ints, positions: tuple[int, ...], start: int) -> Ints:
     """1 at the last digits, of the loops from a position inwards, that have work where the loops outside stand."""
     outside = prod(works.shape[: sum(position < start for position in positions)])
     flat = works.reshape(outside, -1)
-    last = flat.shape[1] - 1 - np.argmax(flat[:, ::-1], axis=1)
+    last = flat.shape[1] - 1 - np.argmax(flat[:, ::-1] > 0, axis=1)
     result = np.zeros(flat.shape, dtype=np.int64)
-    result[np.arange(outside), last] = flat.any(axis=1)
+    result[np.arange(outside), last] = (flat > 0).any(axis=1)
     return result.reshape(works.shape)
 
 
-def _sorted(positions: tuple[int, ...], array: Ints) -> Factor:
+def _in_order(positions: tuple[int, ...], array: Ints) -> Factor:
     order = sorted(range(len(positions)), key=lambda axis: positions[axis])
     return tuple(positions[axis] for axis in order), array.transpose(order)

@@ -27,7 +27,7 @@ from hwsim.cost.problem import Problem
 from hwsim.cost.traffic import NestArrays
 from hwsim.mapping.mapping import Mapping
 from hwsim.operators.nest import DIMENSIONS, REDUCTION, RELEVANT, Operand
-from hwsim.simulate.factors import Sharing, View
+from hwsim.simulate.factors import NOBODY, Sharing, View
 from hwsim.simulate.tables import Factor, Table, places
 
 __all__ = ["Ends", "Link", "Pieces", "Program", "ProgramLoop", "Table", "program"]
@@ -237,7 +237,7 @@ def _links(
             at_parent=Ends(down_reads=ends[1].down_reads, up_writes=ends[1].up_writes),
             at_child=None if child is None else Ends(down_writes=ends[2].down_writes, up_reads=ends[2].up_reads),
             back=ends[2].down_writes if operand is Operand.OUTPUTS else NOTHING,
-            tile=NOTHING if child is None else Table.of((bits, one.tile(operand, end, depth, Sharing()))),
+            tile=NOTHING if child is None else Table.of((bits, one.tile(operand, end, depth, NOBODY))),
             pieces=None if child is None or child == last else _pieces(one, loops, operand, bits, child, depth),
         )
 
@@ -246,7 +246,7 @@ def _moved(view: View, operand: Operand, bits: int, parent: int, child: int | No
     """Weights or inputs: one read serves all receivers of a multicast, each of which is filled."""
     end = view.levels if child is None else child
     read = Table.of((bits, view.tile(operand, end, depth, Sharing("multicast", parent))))
-    filled = Table() if child is None else Table.of((bits, view.tile(operand, end, depth, Sharing())))
+    filled = Table() if child is None else Table.of((bits, view.tile(operand, end, depth, NOBODY)))
     return Ends(down_reads=read, down_writes=filled)
 
 
@@ -266,9 +266,9 @@ def _outputs(problem: Problem, view: View, chain: tuple[int, ...], depths: list[
         return words + [view.places(dim, end, depth, sharing, zero_from) for dim in sorted(REDUCTION)]
 
     # Words that start from zero: the first visit within the parent's, less those that the parent began by reading back.
-    fresh = [(bits, counted(Sharing("all", parent), depths[number - 1]))]
+    fresh = [(bits, counted(Sharing("", parent), depths[number - 1]))]
     for k in range(number - 1, 0, -1):
-        sharing = Sharing("all", chain[k - 1])
+        sharing = Sharing("", chain[k - 1])
         fresh.append((-bits, counted(sharing, depths[k])))
         fresh.append((bits, counted(sharing, depths[k - 1])))
     fresh_bits = Table.of(*fresh)
@@ -276,8 +276,8 @@ def _outputs(problem: Problem, view: View, chain: tuple[int, ...], depths: list[
     down_reads = arriving + fresh_bits.scaled(-1)
     if child is None:
         return Ends(down_reads=down_reads, up_writes=arriving)
-    back = Table.of((bits, counted(Sharing("all", parent)))) + fresh_bits.scaled(-1)
-    own = Table.of((bits, counted(Sharing())))
+    back = Table.of((bits, counted(Sharing("", parent)))) + fresh_bits.scaled(-1)
+    own = Table.of((bits, counted(NOBODY)))
     narrower = problem.precision.output_bits - bits
     finished = Table.of((narrower, words + [view.ending(dim, end, depth) for dim in sorted(REDUCTION)]))
     return Ends(down_reads, back, own + finished, arriving + finished)
@@ -304,14 +304,18 @@ def _kinds(
     """Digits between which no factor makes a difference."""
     factors = {id(array): (positions, array) for positions, array in trips}
     factors |= {id(array): (positions, array) for t in tables for _, term in t.terms for positions, array in term}
-    seen: list[list[list[bytes]]] = [[] for _ in loops]
+    rows: list[list[NDArray[np.int64]]] = [[] for _ in loops]
     for positions, array in factors.values():
         for axis, position in enumerate(positions):
-            slices = np.moveaxis(array, axis, 0)
-            seen[position].append([slices[digit].tobytes() for digit in range(len(slices))])
+            rows[position].append(np.moveaxis(array, axis, 0).reshape(array.shape[axis], -1))
     kinds: list[NDArray[np.int64]] = []
-    for loop, columns in zip(loops, seen, strict=True):
+    for loop, columns in zip(loops, rows, strict=True):
+        # Most digits are as the one before: only those that are not need a closer look.
+        changes = np.zeros(loop.bound, dtype=bool)
+        for column in columns:
+            changes[1:] |= (column[1:] != column[:-1]).any(axis=1)
         classes: dict[tuple[bytes, ...], int] = {}
-        digits = zip(*columns, strict=True) if columns else iter([()] * loop.bound)
-        kinds.append(np.array([classes.setdefault(row, len(classes)) for row in digits], dtype=np.int64))
+        heads = [0, *np.flatnonzero(changes).tolist()]
+        found = [classes.setdefault(tuple(x[head].tobytes() for x in columns), len(classes)) for head in heads]
+        kinds.append(np.array(found, dtype=np.int64)[np.cumsum(changes)])
     return tuple(kinds)
