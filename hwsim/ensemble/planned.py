@@ -9,13 +9,14 @@ nor the objective are worse than if nothing stayed. Keeping nothing is always am
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from hwsim.cost.layer import LayerCost
 from hwsim.ensemble.candidates import Member, candidates
 from hwsim.ensemble.layers import layer_costs
-from hwsim.ensemble.plan import Plan, Turn, Use, choose
+from hwsim.ensemble.plan import Kind, Plan, Turn, Use, choose
 from hwsim.ensemble.precision import Precisions
 from hwsim.ensemble.solve import Mapper, Progress, Task, resident, solve, tasks
 from hwsim.ensemble.stay import Home, Stay, house, room
@@ -64,6 +65,7 @@ def planned(
     known: Mapping[Task, LayerCost] | None = None,
     *,
     drawn: bool = False,
+    kinds: Collection[Kind] = get_args(Kind),
 ) -> Planned:
     """Choose what stays on the chip, and map every layer beside it.
 
@@ -72,6 +74,7 @@ def planned(
         timeline: every layer of every member, in order of execution.
         known: layers that were mapped before.
         drawn: every inference runs one member, each as often as any other.
+        kinds: of what may stay.
 
     Raises:
         Infeasible: a layer has no mapping even while nothing stays.
@@ -82,7 +85,7 @@ def planned(
         Member(network, bits, layer_costs(network, hardware, bits, named, solved))
         for (network, bits), named in zip(members, alone, strict=True)
     ]
-    items = candidates(streamed, hardware, timeline, drawn=drawn)
+    items = [item for item in candidates(streamed, hardware, timeline, drawn=drawn) if item.kind in kinds]
     limits = {home: [room(hardware, home)] * len(timeline) for home in dict.fromkeys(item.home for item in items)}
     nothing = Planned(tuple(own.layers for own in streamed), choose(timeline, (), limits, items), solved)
     best, idle, failures = nothing, 0, dict[Task, Infeasible]()
