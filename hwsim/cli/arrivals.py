@@ -76,7 +76,8 @@ def stream_options(function: Function) -> Function:
             "give the same class, as 0.9 or 90%: it depends on the data, and under attack on the attack.",
         ),
         click.option(
-            "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True, help="Of random arrivals and votes."
+            "--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True,
+            help="Of random arrivals and votes.",
         ),
         click.option("--warm-up", "warmup", metavar="TIME", type=seconds, help="Beginning that figures leave out."),
         click.option(
@@ -85,8 +86,8 @@ def stream_options(function: Function) -> Function:
         ),
         click.option(
             "--arrivals", metavar="RATE|FILE",
-            help="Play a stream of requests, first come first served: 2000/s evenly spaced, poisson:2000/s, or the path "
-            "of a file with one time a line [s], or a column named time.",
+            help="Play a stream of requests, first come first served: 2000/s evenly spaced, poisson:2000/s, or the "
+            "path of a file with one time a line [s], or a column named time.",
         ),
     ):  # fmt: skip
         function = option(function)

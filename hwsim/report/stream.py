@@ -105,9 +105,9 @@ def load_table(record: Record) -> Table:
 def exits(record: Record, members: int) -> Text:
     """How much an early exit left out, and what comes with it."""
     return Text(
-        f"Votes end when they are decided: {record['members_run']:.3g} of {members} members run for a request. How often "
-        "members agree is taken as given and, above three members, as independent from member to member. Under attack "
-        "members may agree less, and the time of an answer tells whether they do."
+        f"Votes end when they are decided: {record['members_run']:.3g} of {members} members run for a request. How "
+        "often members agree is taken as given and, above three members, as independent from member to member. Under "
+        "attack members may agree less, and the time of an answer tells whether they do."
     )
 
 
@@ -115,7 +115,7 @@ def overloaded(record: Record) -> Text:
     """What an overloaded chip's figures mean."""
     growth = record["queue"]["growth_per_second"]
     return Text(
-        f"Overloaded: the queue grows by {growth:,.4g} requests a second, and latency with the time for which one watches.",
+        f"Overloaded: the queue grows by {growth:,.4g} requests a second, and latency for as long as one watches.",
         style="red",
     )
 

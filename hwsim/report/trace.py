@@ -90,18 +90,23 @@ def write_trace(path: Path, trace: Trace, limit: int = LIMIT) -> tuple[Cut, ...]
 def _write(file: IO[str], trace: Trace, limit: int) -> list[Cut]:
     threads: dict[tuple[int, str], int] = {}
     cuts: list[Cut] = []
-    file.write(f'{{"displayTimeUnit": "ns", "otherData": {{"written by": "hwsim {__version__}"}}, "traceEvents": [\n')
-    room = limit
+    room, short = limit, 0
+    file.write('{"displayTimeUnit": "ns", "traceEvents": [\n')
     for number, detail in enumerate(trace.details, 1):
         finer = sum(other.total for other in trace.details[number:])
         most = max(room // 2, room - finer)
         events = iter(detail.events)
         for event in islice(events, most):
-            file.write(_line(_object(event, threads)) + ",\n")
+            if event.start == event.end:
+                short += 1
+            else:
+                file.write(_line(_object(event, threads)) + ",\n")
         if detail.total > most:
             cuts.append(Cut(detail.name, detail.total - most, next(events).start / 1e9))
         room -= min(most, detail.total)
-    file.write(",\n".join(map(_line, _names(trace, threads))) + "\n]}\n")
+    file.write(",\n".join(map(_line, _names(trace, threads))))
+    other = {"written by": f"hwsim {__version__}", "left out": [str(cut) for cut in cuts], "shorter than 1 ns": short}
+    file.write(f'\n], "otherData": {json.dumps(other)}}}\n')
     return cuts
 
 

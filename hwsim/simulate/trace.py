@@ -33,6 +33,9 @@ WHOLE = 0
 
 NANOSECONDS = 1e9
 
+#: By how much rounding may make a slice end too late [ns]; what overlaps by more is left as it is.
+ROUNDING = 2
+
 
 class Event(NamedTuple):
     """A slice of a track or, without an end, a new value of a counter.
@@ -41,7 +44,7 @@ class Event(NamedTuple):
         part: of the chip, from 1; 0 for the whole chip.
         track: in it, or name of the counter.
         name: of the slice.
-        start, end: from the start of the trace [ns].
+        start, end: from the start of the trace; equal where a slice is too short to be seen [ns].
         details: for whoever clicks on the slice; value of the counter.
     """
 
@@ -240,15 +243,20 @@ def _waiting(log: Log) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _apart(events: Iterable[Event]) -> Iterator[Event]:
-    """Slices that overlap by no more than what rounding adds, set apart."""
+    """Slices without overlaps that only rounding makes, a nanosecond or longer.
+
+    A shorter one gets its nanosecond if the track is free, and no time where it is not.
+    """
     free: dict[tuple[int, str], int] = {}
     for event in events:
         assert event.end is not None
         track = event.part, event.track
-        if event.start == free.get(track, 0) - 1:
-            event = event._replace(start=event.start + 1, end=max(event.end, event.start + 1))
-        free[track] = max(free.get(track, 0), event.end or 0)
-        yield event
+        late = free.get(track, 0) - event.start
+        start, end = event.start + (late if 0 < late <= ROUNDING else 0), event.end
+        if end <= start:
+            end = start + 1 if start == event.start else start
+        free[track] = max(end, free.get(track, 0))
+        yield event._replace(start=start, end=end)
 
 
 def _start(event: Event) -> int:

@@ -50,7 +50,7 @@ def check_format(events: Sequence[Json]) -> None:
             case "X":
                 assert event.keys() <= {"ph", "pid", "tid", "name", "cat", "ts", "dur", "args"}
                 assert event["ts"] >= 0
-                assert event["dur"] >= 0
+                assert event["dur"] > 0
                 tracks[event["pid"], event["tid"]].append(event)
             case "C":
                 assert event["ts"] >= 0
@@ -164,7 +164,22 @@ def test_slices_never_overlap_however_cycles_fall_between_nanoseconds(
     busy = sum(length for pieces, _ in layers for length, rest in pieces if not rest)
     events = [x for x in json.loads(path.read_text())["traceEvents"] if x.get("cat") == "port"]
     told = sum(x["dur"] for x in events) * 1e3
-    assert told == pytest.approx(2 * float(busy) * 1e9 / clock, rel=1e-6, abs=1.0 + len(events))
+    assert told == pytest.approx(2 * float(busy) * 1e9 / clock, rel=1e-6, abs=1.0 + 2 * sum(len(x) for x, _ in layers))
+
+
+def test_a_real_overlap_is_not_hidden(tmp_path: Path) -> None:
+    stage = Stage("a", "l", "m", 20.0, 0.0, played(20, Slice("port", "one", 0, 10), Slice("port", "two", 5, 10)))
+    with pytest.raises(AssertionError):
+        written(trace_rounds([Round("serial", ((stage,),), (), 1)], "chip", 1e9), tmp_path / "run.json")
+
+
+def test_what_is_too_short_to_be_seen_is_counted(tmp_path: Path) -> None:
+    """At 10 cycles a nanosecond the first of two short slices gets one, the other none, and a long one what is left."""
+    slices = (Slice("port", "first", 0, 2), Slice("port", "second", 2, 2), Slice("port", "long", 4, 50))
+    stage = Stage("a", "l", "m", 60.0, 0.0, played(60, *slices))
+    events = written(trace_rounds([Round("serial", ((stage,),), (), 1)], "chip", 1e10), tmp_path / "run.json")
+    assert slices_of(events)["chip", "port"] == [("a: l first", 0, 0.001), ("a: l long", 0.001, 0.005)]
+    assert json.loads((tmp_path / "run.json").read_text())["otherData"]["shorter than 1 ns"] == 1
 
 
 def test_a_stream_shows_its_rounds_and_its_queue(tmp_path: Path) -> None:
