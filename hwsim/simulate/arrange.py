@@ -19,18 +19,20 @@ from typing import Literal
 
 from hwsim.cost.layer import LayerCost
 from hwsim.ensemble.ensemble_cost import EnsembleCost, map_ensemble
-from hwsim.ensemble.network_cost import NetworkCost, map_network
-from hwsim.ensemble.precision import precisions
+from hwsim.ensemble.network_cost import NetworkCost, Solved, assemble, map_network
+from hwsim.ensemble.plan import Kind, Turn
+from hwsim.ensemble.planned import planned
+from hwsim.ensemble.precision import Precisions, precisions
 from hwsim.ensemble.solve import Mapper, Progress
 from hwsim.errors import Infeasible
 from hwsim.mapper import EFFORT, Objective, map_layer
-from hwsim.simulate.interleave import Turn, interleaved
+from hwsim.simulate.interleave import interleaved
 from hwsim.simulate.partition import divisible, part, shares
 from hwsim.simulate.played import Played
 from hwsim.simulate.schedule import Round, Stage, switched
 from hwsim.spec.ensemble import Ensemble, Member
 from hwsim.spec.hardware import Hardware
-from hwsim.spec.network import Network, peak
+from hwsim.spec.network import Layer, Network, peak
 
 Schedule = Literal["serial", "batched", "interleaved", "partitioned"]
 
@@ -133,9 +135,19 @@ def arrange(
         raise Infeasible("random_switch runs one member alone", constraint=f"schedule: {schedule}")
     batch = 1 if schedule == "serial" else ensemble.batch
     ensemble, network = ensemble.model_copy(update={"batch": batch}), network.with_batch(batch)
-    if schedule == "partitioned":
-        divisible(hardware, len(ensemble.expanded()))  # before anything is mapped
-    cost = map_ensemble(
+    match schedule:
+        case "interleaved":
+            return _interleaved(ensemble, hardware, network, search)
+        case "partitioned":
+            return _partitioned(ensemble, hardware, network, search)
+        case _:
+            return _in_turn(_mapped(ensemble, hardware, network, search), schedule)
+
+
+def _mapped(
+    ensemble: Ensemble, hardware: Hardware, network: Network, search: Search, timeline: Sequence[Turn] | None = None
+) -> EnsembleCost:
+    return map_ensemble(
         ensemble,
         hardware,
         network,
@@ -143,14 +155,8 @@ def arrange(
         effort=search.effort,
         mapper=search.mapper,
         progress=search.progress,
+        timeline=timeline,
     )
-    match schedule:
-        case "interleaved":
-            return _interleaved(cost, network)
-        case "partitioned":
-            return _partitioned(cost, network, search)
-        case _:
-            return _in_turn(cost, schedule)
 
 
 def _in_turn(cost: EnsembleCost, schedule: Schedule) -> Arrangement:
@@ -161,25 +167,65 @@ def _in_turn(cost: EnsembleCost, schedule: Schedule) -> Arrangement:
     return Arrangement(schedule, cost, cost.members, whole, lanes, cost.working_set_bytes)
 
 
-def _interleaved(cost: EnsembleCost, network: Network) -> Arrangement:
-    turns = interleaved([[layer.mode if layer.macs else "" for layer in own.layers] for own in cost.members])
-    whole = (1.0,) * len(cost.members)
-    return Arrangement("interleaved", cost, cost.members, whole, (turns,), _live(cost.ensemble, network, turns) / 8)
+def _interleaved(ensemble: Ensemble, hardware: Hardware, network: Network, search: Search) -> Arrangement:
+    several = [(network, bits) for bits in _widths(ensemble, network)]
+    turns = interleaved([[_mode(layer, bits, hardware) for layer in network.layers] for _, bits in several])
+    cost = _mapped(ensemble, hardware, network, search, turns)
+    if ensemble.weights != "planned":
+        cost = _sharing_input(cost, several, turns, search)
+    whole = (1.0,) * len(several)
+    return Arrangement("interleaved", cost, cost.members, whole, (turns,), _live(several, turns) / 8)
 
 
-def _live(ensemble: Ensemble, network: Network, turns: Sequence[Turn]) -> int:
+def _widths(ensemble: Ensemble, network: Network) -> list[Precisions]:
+    """Of every member."""
+    full = ensemble.full_precision_bits
+    return [
+        precisions(network, member.weights, member.activations, ensemble.quantize, full)
+        for member in ensemble.expanded()
+    ]
+
+
+def _mode(layer: Layer, bits: Precisions, hardware: Hardware) -> str:
+    """Of the datapath; none where nothing is multiplied."""
+    own = bits.layers[layer.name]
+    return hardware.datapath.mode(own.weights, own.activations).name if layer.nest else ""
+
+
+def _sharing_input(
+    cost: EnsembleCost, several: Sequence[tuple[Network, Precisions]], turns: Sequence[Turn], search: Search
+) -> EnsembleCost:
+    """The members with the network's inputs read from the outermost memory once, if that saves traffic and no time.
+
+    The inputs wait on the chip until the last member has read them, beside the weights that stay in any case.
+    """
+    kinds: tuple[Kind, ...] = ("weights", "input") if all(own.resident for own in cost.members) else ("input",)
+    how = search.mapper, search.objective, search.effort, search.progress
+    shared = planned(several, cost.hardware, turns, *how, kinds=kinds)
+    solved = Solved(shared.layers, False, shared.plan, shared.solved)
+    members = tuple(
+        replace(
+            assemble(own.name, network, cost.hardware, bits, solved, index), working_set_bytes=own.working_set_bytes
+        )
+        for index, (own, (network, bits)) in enumerate(zip(cost.members, several, strict=True))
+    )
+    now, before = (sum(own.dram_bytes for own in each) for each in (members, cost.members))
+    later, time = (sum(own.cycles for own in each) for each in (members, cost.members))
+    return replace(cost, members=members, plan=shared.plan) if now < before and later <= time else cost
+
+
+def _live(several: Sequence[tuple[Network, Precisions]], turns: Sequence[Turn]) -> int:
     """Peak of live activations of members that take turns [bits].
 
     The members share the inputs, each stored at the widest width that any of them needs. Results wait for the combiner.
     """
+    network = several[0][0]
     inputs = {source.name for source in network.inputs}
     final = network.layers[-1]
     passing = () if final.operator.view else final.inputs  # operands that nobody needs once the last layer has run
     lifetimes: dict[str, tuple[int, int]] = {}
     sizes: dict[str, int] = {}
-    for index, member in enumerate(ensemble.expanded()):
-        full = ensemble.full_precision_bits
-        bits = precisions(network, member.weights, member.activations, ensemble.quantize, full)
+    for index, (_, bits) in enumerate(several):
         steps = [step for step, (turned, _) in enumerate(turns) if turned == index]
         for name, (first, last) in network.lifetimes().items():
             ends = steps[last] if last < len(steps) - 1 or name in passing else len(turns) - 1
@@ -189,10 +235,10 @@ def _live(ensemble: Ensemble, network: Network, turns: Sequence[Turn]) -> int:
     return peak(lifetimes, sizes)
 
 
-def _partitioned(cost: EnsembleCost, network: Network, search: Search) -> Arrangement:
-    ensemble, hardware = cost.ensemble, cost.hardware
+def _partitioned(ensemble: Ensemble, hardware: Hardware, network: Network, search: Search) -> Arrangement:
     copies = ensemble.expanded()
-    level, axis = divisible(hardware, len(copies))
+    level, axis = divisible(hardware, len(copies))  # before anything is mapped
+    cost = _mapped(ensemble, hardware, network, search)
 
     @cache
     def mapped(weight_bits: int, activation_bits: int, share: int) -> NetworkCost | None:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-#: One layer of one member: their indices.
-Turn = tuple[int, int]
+from hwsim.ensemble.plan import Turn
 
 
 def interleaved(modes: Sequence[Sequence[str]]) -> tuple[Turn, ...]:

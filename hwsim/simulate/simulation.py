@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from hwsim.cost.layer import LayerCost
 from hwsim.ensemble.network_cost import NetworkCost
+from hwsim.ensemble.plan import Turn
 from hwsim.simulate.arrange import Arrangement, closed_form
-from hwsim.simulate.interleave import Turn
 from hwsim.simulate.played import Played
 from hwsim.simulate.schedule import Round, switching
 

@@ -9,7 +9,9 @@ import pytest
 from hwsim.cost.layer import LayerCost
 from hwsim.ensemble.ensemble_cost import map_ensemble
 from hwsim.errors import Infeasible
+from hwsim.operators.nest import Operand
 from hwsim.simulate.arrange import Arrangement, Schedule, arrange
+from hwsim.simulate.auto import SCHEDULES
 from hwsim.simulate.played import Played
 from hwsim.simulate.simulation import Once, Player, Simulation, simulated
 from hwsim.spec.hardware import Axis, Hardware, Level, Memory
@@ -51,8 +53,10 @@ def test_serial_is_member_by_member_with_a_switch_where_modes_meet() -> None:
     assert [member.cycles for member in run.members] == [2 * own[0] + 10, 2 * own[1] + 10]
     assert run.switches == 2
     assert run.time_overhead == run.cycles / (2 * own[0]) - 1
+    # The one multiplier is always filled; what multiplies nothing is computed by something else.
     assert run.time_causes == {
-        "compute": sum(own) + COMBINER, "waiting": sum(own) + COMBINER, "mode switches": 20,
+        "multiplications": 1.25 * (CONV + FC), "array not filled": 2 * vector + COMBINER,
+        "waiting": sum(own) + COMBINER, "mode switches": 20,
     }  # fmt: skip
     assert run.utilization == {"compute": (sum(own) + COMBINER) / run.cycles}
 
@@ -126,6 +130,36 @@ def test_the_working_set_of_interleaved_members_is_that_of_all_of_them() -> None
     assert arranged("serial", chip, *bits).working_set_bytes == 32 + 64 + 16
 
 
+@pytest.mark.parametrize("weights", ["streamed", "resident", "auto", "planned"])
+@pytest.mark.parametrize(("size", "readers"), [(None, 1), (1200.0, 1), (100.0, 3)])
+def test_interleaved_members_read_the_common_input_once_if_it_fits(
+    weights: str, size: float | None, readers: int
+) -> None:
+    """72 B with its padding, and 397 B of weights; half of the buffer may hold what stays."""
+    chip = small_chip(bandwidth=1.0, buffer=size, reconfiguration=10.0)
+    bits = ((8, 8), (8, 8), (2, 2))
+    if (weights, size) == ("resident", 100.0):
+        with pytest.raises(Infeasible, match="weights take"):
+            arranged("interleaved", chip, *bits, weights=weights)
+        return
+    serial, turns = (arranged(schedule, chip, *bits, weights=weights) for schedule in ("serial", "interleaved"))
+    assert len(readings(turns)) == readers
+    if weights != "planned":  # in series activations of one member at a time stay, which may save more
+        assert len(readings(serial)) == 3
+        assert turns.cost.dram_bytes <= serial.cost.dram_bytes
+    assert all(own.resident for own in turns.members) == (weights != "streamed" and size != 100.0)
+
+
+def readings(arrangement: Arrangement) -> list[str]:
+    """Members that read the input from the outermost memory."""
+    return [
+        member.name
+        for member in arrangement.members
+        for access in member.layers[0].traffic
+        if access.level == 0 and access.operand is Operand.INPUTS and access.read_bits
+    ]
+
+
 def parallel_chip(width: int, **fields: Any) -> Hardware:
     """`width` multipliers below a buffer, which may divide the outputs' channels."""
     near = Memory(name="buffer", keeps=EVERYTHING, buffering="streaming")
@@ -158,8 +192,24 @@ def test_the_time_of_lanes_is_that_of_the_slowest_and_its_causes_are_too() -> No
     slowest = CONV + FC + POOL + SOFTMAX  # one multiplier, and a vector unit of one operation a cycle
     assert run.cycles == 2 * (slowest + COMBINER / 2)
     assert run.time_causes == {
-        "compute": slowest + COMBINER / 2, "waiting": slowest + COMBINER / 2, "mode switches": 0,
+        "multiplications": CONV + FC, "array not filled": POOL + SOFTMAX + COMBINER / 2,
+        "waiting": slowest + COMBINER / 2, "mode switches": 0,
     }  # fmt: skip
+    assert run.array_filled == pytest.approx(1.25 * (CONV + FC) / 2 / run.cycles)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "combiner"),
+    [*((schedule, "average") for schedule in SCHEDULES), ("serial", "random_switch"), ("batched", "random_switch")],
+)
+def test_causes_add_up_to_the_round(schedule: Schedule, combiner: str) -> None:
+    chip = parallel_chip(6, operations_per_cycle=3.0, reconfiguration=7.0, launch=2.0)
+    bits = ((8, 8), (2, 2), (4, 4))
+    run = played(schedule, chip, *bits, player=faithful, batch=2, quantize="convs", combiner=combiner)
+    assert sum(run.time_causes.values()) == pytest.approx(run.cycles, rel=1e-12)
+    assert min(run.time_causes.values()) >= 0
+    launches = 4 if combiner == "random_switch" or schedule == "partitioned" else 12  # a view launches nothing
+    assert run.time_causes["launch"] == 2 * (launches + (combiner == "average"))
 
 
 def test_what_a_part_needs_is_told() -> None:
@@ -217,5 +267,5 @@ def test_equal_layers_are_played_once() -> None:
     assert told == [(index, len(played)) for index in range(len(played))]
     assert run.members[1].layers == run.members[2].layers
     count = len(played)
-    simulated(arranged("interleaved", small_chip(), (8, 8), (2, 2), (2, 2)), once)
+    simulated(arranged("batched", small_chip(), (8, 8), (2, 2), (2, 2)), once)
     assert len(played) == count
