@@ -26,7 +26,7 @@ from hwsim.units import format_si
 ROUNDS, MEMBERS, LAYERS = "rounds", "members", "layers"
 
 #: The counter of a stream.
-QUEUE = "requests waiting"
+QUEUE = "requests"
 
 #: Number of the whole chip among its parts.
 WHOLE = 0
@@ -108,7 +108,7 @@ def trace_stream(stream: Stream, chip: str) -> Trace:
     log, service = stream.log, stream.service
     rounds = [service.round(choice) for choice in log.choices]
     times, waiting = _waiting(log)
-    counter = (Event(WHOLE, QUEUE, "", int(t), None, {"requests": int(n)}) for t, n in zip(times, waiting, strict=True))
+    counter = (Event(WHOLE, QUEUE, "", int(t), None, {"waiting": int(n)}) for t, n in zip(times, waiting, strict=True))
     coarse = Detail("rounds and the queue", log.rounds + len(times), merge(counter, _rounds(log), key=_start))
     return _trace(chip, service.clock, rounds, log.chosen, log.started[log.first[:-1]], (coarse,))
 
@@ -212,7 +212,7 @@ def _resources(round: Round, origin: float, scale: float) -> Iterator[Event]:
         for piece in sorted(stage.played.slices, key=lambda piece: piece.start):
             first = origin + scale * (begin + piece.start)
             last = origin + scale * (begin + piece.start + piece.cycles)
-            name = f"{stage.member}: {stage.layer} {piece.name}".rstrip()
+            name = f"{piece.name.rstrip()} of {stage.member}: {stage.layer}"
             details = {"cycles": piece.cycles, **piece.details}
             yield Event(part, piece.track, name, int(0.5 + first), int(0.5 + last), details)
 

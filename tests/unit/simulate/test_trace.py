@@ -107,12 +107,12 @@ def test_a_round_is_shown_by_members_layers_and_resources(tmp_path: Path) -> Non
             ("ensemble: combiner", 0.066, 0.07),
         ],
         ("chip", "DRAM"): [
-            ("a: conv weights k0", 0.01, 0.018),
-            ("a: conv out", 0.022, 0.03),
-            ("b: conv weights k0", 0.046, 0.054),
-            ("b: conv out", 0.058, 0.066),
+            ("weights k0 of a: conv", 0.01, 0.018),
+            ("out of a: conv", 0.022, 0.03),
+            ("weights k0 of b: conv", 0.046, 0.054),
+            ("out of b: conv", 0.058, 0.066),
         ],
-        ("chip", "compute"): [("a: conv tile k0", 0.018, 0.03), ("b: conv tile k0", 0.054, 0.066)],
+        ("chip", "compute"): [("tile k0 of a: conv", 0.018, 0.03), ("tile k0 of b: conv", 0.054, 0.066)],
     }
 
 
@@ -120,7 +120,7 @@ def test_parts_of_the_chip_are_processes_of_their_own(tmp_path: Path) -> None:
     lanes = ((Stage("a", "conv", "wide", 10.0, 0.0, LAYER),), (Stage("b", "conv", "narrow", 30.0),))
     round = Round("partitioned", lanes, (Stage("ensemble", "combiner", "", 2.0),), 1)
     found = slices_of(written(trace_rounds([round], "chip", 1e9), tmp_path / "run.json"))
-    assert found["chip, part of a", "DRAM"][0] == ("a: conv weights k0", 0, 0.004)
+    assert found["chip, part of a", "DRAM"][0] == ("weights k0 of a: conv", 0, 0.004)
     assert found["chip, part of b", "layers"] == [("b: conv", 0, 0.03)]
     assert found["chip", "layers"] == [("ensemble: combiner", 0.03, 0.032)]
 
@@ -178,7 +178,7 @@ def test_what_is_too_short_to_be_seen_is_counted(tmp_path: Path) -> None:
     slices = (Slice("port", "first", 0, 2), Slice("port", "second", 2, 2), Slice("port", "long", 4, 50))
     stage = Stage("a", "l", "m", 60.0, 0.0, played(60, *slices))
     events = written(trace_rounds([Round("serial", ((stage,),), (), 1)], "chip", 1e10), tmp_path / "run.json")
-    assert slices_of(events)["chip", "port"] == [("a: l first", 0, 0.001), ("a: l long", 0.001, 0.005)]
+    assert slices_of(events)["chip", "port"] == [("first of a: l", 0, 0.001), ("long of a: l", 0.001, 0.005)]
     assert json.loads((tmp_path / "run.json").read_text())["otherData"]["shorter than 1 ns"] == 1
 
 
@@ -194,7 +194,7 @@ def test_a_stream_shows_its_rounds_and_its_queue(tmp_path: Path) -> None:
         ("request 5", 20, 24),
     ]
     assert found["chip", "layers"] == [("a: fc", start, start + 4) for start in (0, 4, 8, 20)]
-    queue = [(x["ts"], x["args"]["requests"]) for x in events if x["ph"] == "C"]
+    queue = [(x["ts"], x["args"]["waiting"]) for x in events if x["ph"] == "C"]
     assert queue == [(1, 2), (2, 3), (4, 1), (8, 0)]
 
 
