@@ -85,6 +85,8 @@ class Channel:
         space: room in the memory below.
         last: whether that memory is of the innermost level.
         kinds: of the program's loops.
+        most: that a tile takes in the memory [bits]. In lock step an instance with less is taken to do as much as the
+            busiest could, which may be more than there is.
     """
 
     def __init__(
@@ -96,13 +98,16 @@ class Channel:
         space: Space,
         last: bool,
         kinds: Kinds,
+        most: int,
     ) -> None:
         self.kinds, self.link, self.above, self.space = kinds, link, above, space
         self.source, self.sink, self.up_source, self.up_sink = ports
         self.outputs = link.operand is Operand.OUTPUTS
         #: Tiles take each other's place word by word: the memory streams, and feeds the datapath itself.
         self.fluid = space.streaming and last
-        self.pieces = link.pieces if space.streaming and not last else None
+        largest = link.tile.at([0] * max(1, len(program.loops)))
+        self.pieces = link.pieces if space.streaming and not last and largest <= most else None
+        self.most = most
         self.depth = self.pieces.depth if self.pieces else link.depth
         #: Units asked for, begun to come, all there; begun to leave, all gone. Each cursor stands on the next one.
         self.asked, self.came, self.complete, self.leaving, self.gone = (
@@ -116,6 +121,7 @@ class Channel:
         self.trailing: tuple[deque[int], deque[int]] = (deque(), deque())
         #: Bits moved on the whole chip: read above, written below, read below, written above.
         self.moved = [0, 0, 0, 0]
+        self._down: Amounts | None = None
         self._tiles: dict[tuple[int, ...], tuple[Amounts, Amounts, tuple[int, int, int, int]]] = {}
         self._rooms: dict[tuple[int, ...], tuple[int, int]] = {}
 
@@ -125,7 +131,9 @@ class Channel:
 
     def next_down(self) -> Amounts:
         """What the next unit to be asked for moves and takes."""
-        return self._unit(self.asked, 0)
+        if self._down is None:
+            self._down = self._unit(self.asked, 0)
+        return self._down
 
     def next_up(self) -> Amounts:
         """What the next unit to leave moves and leaves."""
@@ -137,7 +145,9 @@ class Channel:
 
     def ask(self) -> bool:
         """Take the next unit as asked for; whether it was the last."""
-        return self._take(self.asked, 0)
+        self._take(self.asked, 0)
+        self._down = None
+        return self.asked.ended
 
     def leave(self) -> bool:
         """Take the next unit as leaving; whether it was the last."""
@@ -184,7 +194,7 @@ class Channel:
             link, below = self.link, self.link.at_child
             assert below is not None
             start = [*index[: link.depth], *[0] * (len(index) - link.depth)]
-            parent, chip, room = link.at_parent, link.chip, link.tile.at(start)
+            parent, chip, room = link.at_parent, link.chip, min(self.most, link.tile.at(start))
             self._tiles[key] = (
                 Amounts(parent.down_reads.at(start), below.down_writes.at(start), room),
                 Amounts(below.up_reads.at(start), parent.up_writes.at(start), room),

@@ -11,10 +11,10 @@ from hwsim.cost.access import accesses
 from hwsim.cost.cycles import folds, skew
 from hwsim.cost.layer import LayerCost, loops_of
 from hwsim.cost.streamed import VECTOR
-from hwsim.cost.traffic import NestArrays, flows
+from hwsim.cost.traffic import NestArrays, flows, footprint
 from hwsim.operators.nest import DIMENSIONS, Operand
 from hwsim.simulate.channel import Amounts, Channel, Cursor, Kinds, key
-from hwsim.simulate.machine import Machine, Port
+from hwsim.simulate.machine import Machine, Port, Space
 from hwsim.simulate.played import Played, Slice
 from hwsim.simulate.steady import Steady
 from hwsim.simulate.ticks import exact as exactly
@@ -25,6 +25,9 @@ LAUNCH, FIRST, LAST = "launch", "first tiles", "last results"
 
 #: Ways of a tile.
 DOWN, UP = 0, 1
+
+#: Transfers of one channel and way that are under way or queue at a time: enough for both ends never to wait for work.
+QUEUE = 4
 
 Traffic = dict[tuple[int, Operand], list[int]]
 
@@ -71,6 +74,15 @@ class Block:
         self.alone = [(port, ticks) for port, ticks in busy if port.alone]
 
 
+class Room:
+    """A memory below, with the channels that fill it."""
+
+    __slots__ = ("channels", "space")
+
+    def __init__(self, space: Space, channels: list[Channel]) -> None:
+        self.space, self.channels = space, channels
+
+
 class Player:
     """A layer in play.
 
@@ -96,12 +108,14 @@ class Player:
         self.stalls: dict[str, int] = {}
         self.moved: Traffic = {}
         self.channels = tuple(self._channels())
-        self.drained = [channel for channel in reversed(self.channels) if channel.outputs]
-        self.freed = [channel for channel in self.channels if not channel.outputs]
+        self.ranks = {channel: 4 * number for number, channel in enumerate(self.channels)}
         self.top = next((channel for channel in self.channels if channel.outputs), None)
-        self.spaces = [
-            [channel for channel in self.channels if channel.space is space] for space in self.machine.spaces.values()
+        self.below = {channel.above: channel for channel in self.channels if channel.above}
+        self.rooms = [
+            Room(space, [channel for channel in self.channels if channel.space is space])
+            for space in self.machine.spaces.values()
         ]
+        self.room = {channel: room for room in self.rooms for channel in room.channels}
         depth = len(self.program.loops)
         #: The first block that is not done, and the one after it.
         self.block, self.following = Cursor(self.program, depth, depth), Cursor(self.program, depth, depth)
@@ -110,6 +124,9 @@ class Player:
         self.running = self.ending = False
         self.marked, self.cause, self.limit = 0, FIRST, ""
         self.boundary = depth
+        #: Whoever may find something to do: memories with room or sources, channels whose tiles were used.
+        self.asking: dict[Room, None] = dict.fromkeys(room for room in self.rooms if room.channels)
+        self.moving: dict[Channel, None] = {}
         self.woken = 0
         self.blocks: dict[tuple[int, ...], Block] = {}
         self.folds, self.folding = self._folds()
@@ -136,16 +153,19 @@ class Player:
             )  # fmt: skip
             if above is not None and (above.link.operand, above.link.child) != (link.operand, link.parent):
                 above = None
-            above = Channel(self.program, link, above, ports, machine.spaces[child], link.child == last, self.kinds)
+            most = footprint(self.nest.tile(link.child), link.operand, problem) * problem.stored_bits(link.operand)
+            inner = link.child == last
+            above = Channel(self.program, link, above, ports, machine.spaces[child], inner, self.kinds, int(most))
             yield above
 
     def _consumers(self) -> dict[Channel, Cursor]:
         """For each channel, the cursor of whoever uses its tiles."""
-        below = {channel.above: channel for channel in self.channels if channel.above}
         return {
-            channel: (below[channel].gone if channel.outputs else below[channel].complete)
-            if channel in below
-            else self.block
+            channel: self.block
+            if channel not in self.below
+            else self.below[channel].gone
+            if channel.outputs
+            else self.below[channel].complete
             for channel in self.channels
         }
 
@@ -195,16 +215,17 @@ class Player:
     def _settle(self) -> None:
         """Begin whatever can begin."""
         self._idle(self.env.now)
-        busy = True
-        while busy:
-            busy = False
-            for channel in self.drained:
-                busy |= self._drain(channel)
-            for channel in self.freed:
-                busy |= self._free(channel)
-            for channels in self.spaces:
-                busy |= self._ask(channels)
-            busy |= self._compute()
+        while True:
+            if self.moving:
+                channel, _ = self.moving.popitem()
+                if channel.outputs:
+                    self._drain(channel)
+                else:
+                    self._free(channel)
+            elif self.asking:
+                self._ask(self.asking.popitem()[0])
+            elif not self._compute():
+                break
         if not self.running:
             self.cause = self._cause()
         if self.boundary < len(self.program.loops):
@@ -221,26 +242,28 @@ class Player:
 
     # Tiles
 
-    def _ask(self, channels: list[Channel]) -> bool:
+    def _ask(self, room: Room) -> None:
         """Ask for tiles of one memory, in the order in which they are needed, for as long as there is room."""
-        asked = False
+        channels, space = room.channels, room.space
         while True:
-            head = min(channels, key=lambda channel: channel.asked.index, default=None)
-            if head is None or head.asked.ended or self._missing(head):
-                return asked
+            head = channels[0]
+            for other in channels[1:]:
+                if other.asked.index < head.asked.index:
+                    head = other
+            if head.asked.ended or len(head.trailing[DOWN]) >= QUEUE or self._missing(head):
+                return
             unit = head.next_down()
-            room = unit.room
-            if not head.space.fits(room):
+            bits = unit.room
+            if not space.fits(bits):
                 if not self._replaces(head):
-                    return asked
+                    return
                 old = head.next_room()
-                if not head.space.fits(room - old):
-                    return asked
-                head.inherited = min(old, room)
-                room -= head.inherited
-            head.space.take(room)
+                if not space.fits(bits - old):
+                    return
+                head.inherited = min(old, bits)
+                bits -= head.inherited
+            space.take(bits)
             self._send(head, unit, DOWN)
-            asked = True
 
     def _missing(self, channel: Channel) -> Channel | None:
         """The channel that a unit waits for before it may be asked for: its source, or its own write-backs."""
@@ -262,19 +285,18 @@ class Player:
             return channel.leaving.unit == channel.asked.unit
         return self.running and channel.gone.passed_by(self.following)
 
-    def _free(self, channel: Channel) -> bool:
-        consumer, freed = self.consumers[channel], False
+    def _free(self, channel: Channel) -> None:
+        consumer = self.consumers[channel]
         while not channel.gone.ended and channel.gone.passed_by(consumer):
             self._leave(channel)
-            freed = True
-        return freed
 
-    def _drain(self, channel: Channel) -> bool:
-        consumer, drained = self.consumers[channel], False
-        while not channel.leaving.ended and channel.leaving.passed_by(consumer):
+    def _drain(self, channel: Channel) -> None:
+        consumer = self.consumers[channel]
+        queue = channel.trailing[UP]
+        while not channel.leaving.ended and len(queue) < QUEUE and channel.leaving.passed_by(consumer):
             self._send(channel, channel.next_up(), UP)
-            drained = True
-        return drained
+        if channel.fluid:
+            self.asking[self.room[channel]] = None
 
     def _send(self, channel: Channel, unit: Amounts, way: int) -> None:
         """Move one unit."""
@@ -283,6 +305,8 @@ class Player:
         written = unit.written * sink.per_bit if sink else 0
         label = f"{channel.link.operand} {self._place(channel, way)}" if self.recording else ""
         rest = channel.leave() if way == UP else channel.ask()
+        if way == DOWN and channel.outputs and channel in self.below:
+            self.asking[self.room[self.below[channel]]] = None
         worked = self._share(unit, rest) if way == UP and channel is self.top else 0
         queue = channel.trailing[way]
         if not (read or written or worked):
@@ -300,12 +324,12 @@ class Player:
         if worked:
             begun = self._occupy(self.machine.vector, start, worked, label)
             end = max(end, begun + worked)
-        rank = 4 * self.channels.index(channel) + way
+        rank = self.ranks[channel] + way
         if way == DOWN and channel.fluid:
             if start > now:
                 Due(self, rank + 2, start - now, channel.came.step)
             else:
-                channel.came.step()
+                channel.came.step()  # nobody below asks for tiles of it
         if not written or sink is None:
             Due(self, rank, end - now, partial(self._finish, channel, way))
         elif (enter := max(start, end - written)) > now:
@@ -317,7 +341,7 @@ class Player:
         """Write what is being read, for `read` ticks more."""
         now = self.env.now
         end = max(now + read, self._occupy(sink, now, written, label) + written)
-        rank = 4 * self.channels.index(channel) + way
+        rank = self.ranks[channel] + way
         Due(self, rank, end - now, partial(self._finish, channel, way))
 
     def _finish(self, channel: Channel, way: int) -> None:
@@ -332,11 +356,22 @@ class Player:
             channel.complete.step()
             if number or not begun:
                 channel.came.step()
+        if way == UP:
+            self.moving[channel] = None
+        else:
+            self.asking[self.room[channel]] = None
+            if channel.above and not channel.outputs:
+                self.moving[channel.above] = None
+            if channel in self.below:
+                self.asking[self.room[self.below[channel]]] = None
 
     def _leave(self, channel: Channel) -> None:
         channel.space.leave(channel.next_room() - channel.inherited)
         channel.inherited = 0
         channel.gone.step()
+        self.asking[self.room[channel]] = None
+        if channel.above and channel.outputs:
+            self.moving[channel.above] = None
 
     def _share(self, unit: Amounts, last: bool) -> int:
         """Time of the vector unit for results that leave the chip [ticks]."""
@@ -363,6 +398,8 @@ class Player:
                 return False
             self.ending = False
             self.boundary = min(self.boundary, self.block.step())
+            for channel in self.near:
+                self.moving[channel] = None
             return True
         if self.running or self.block.ended:
             return False
@@ -406,6 +443,9 @@ class Player:
             self._count(level, operand, read, written)
         self.running = True
         self.following.step()
+        for channel in self.near:
+            if channel.fluid:
+                self.asking[self.room[channel]] = None
         Due(self, 4 * len(self.channels) + 1, stop - now, self._computed)
 
     def _computed(self) -> None:
@@ -469,8 +509,7 @@ class Player:
         """Why a tile is not there."""
         if channel.asked.index > index:
             return self._ports(channel, DOWN)
-        siblings = next(channels for channels in self.spaces if channel in channels)
-        head = min(siblings, key=lambda sibling: sibling.asked.index)
+        head = min(self.room[channel].channels, key=lambda sibling: sibling.asked.index)
         missing = self._missing(head)
         if missing is head:
             return self._ports(head, UP)
@@ -500,7 +539,7 @@ class Player:
         if self.recording:
             dim = self.program.loops[loop].dim.lower()
             time = self.env.now + self.skipped_ticks - ticks
-            self.slices.append(self._slice("compute", f"{iterations} more of {dim} like these", time, ticks))
+            self.slices.append(self._slice("skipped", f"{iterations} more of {dim} like these", time, ticks))
 
     def _place(self, channel: Channel, way: int) -> str:
         return self._digits(channel.asked if way == DOWN else channel.leaving)

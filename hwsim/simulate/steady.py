@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: Iterations that are looked back upon; a longer period is not recognised.
 MEMORY = 6
 
+#: Iterations in a row that are compared in vain before a while of them is let pass; the while doubles each time.
+PATIENCE = 8
+
 
 @dataclass(frozen=True)
 class State:
@@ -63,6 +66,9 @@ class Steady:
         machine = player.machine
         self.servers = [machine.array, machine.vector, *machine.ports]
         self.past: list[list[State]] = [[] for _ in player.program.loops]
+        self.vain = [0 for _ in player.program.loops]
+        self.rest = [0 for _ in player.program.loops]
+        self.pause = [PATIENCE for _ in player.program.loops]
 
     def at(self, loop: int) -> None:
         """The datapath has entered an iteration of a loop."""
@@ -74,6 +80,9 @@ class Steady:
         left = self.player.program.trips_at(loop, index) - 2 - index[loop]
         if left < 1:
             return
+        if self.rest[loop]:
+            self.rest[loop] -= 1
+            return
         state = self._state(loop)
         for before in reversed(past):
             if state.digit - before.digit > left:
@@ -82,10 +91,16 @@ class Steady:
             if times > 0:
                 self._skip(loop, before, state, times)
                 past.clear()
+                self.vain[loop], self.pause[loop] = 0, PATIENCE
                 return
         past.append(state)
         if len(past) > MEMORY:
             del past[0]
+        self.vain[loop] += 1
+        if self.vain[loop] % PATIENCE == 0:
+            self.rest[loop] = self.pause[loop]
+            self.pause[loop] = min(2 * self.pause[loop], 32 * PATIENCE)
+            past.clear()
 
     def _state(self, loop: int) -> State:
         player = self.player
@@ -97,14 +112,18 @@ class Steady:
             player.ending,
             player.limit,
             player.cause,
-            *(space.held for space in player.machine.spaces.values()),
+            # What a memory holds, and how far it is ahead, matters as long as more is to be asked for.
+            *(
+                None if all(channel.asked.ended for channel in room.channels) else room.space.held
+                for room in player.rooms
+            ),
             *(
                 (
                     channel.inherited,
                     *map(tuple, channel.trailing),
-                    channel.asked.unit - channel.gone.unit,
-                    channel.asked.visits - channel.gone.visits,
-                    channel.asked.unit - channel.leaving.unit,
+                    not channel.asked.ended and channel.asked.unit - channel.gone.unit,
+                    not channel.asked.ended and channel.asked.visits - channel.gone.visits,
+                    channel.outputs and not channel.asked.ended and channel.asked.unit - channel.leaving.unit,
                 )
                 for channel in channels
             ),
@@ -125,6 +144,7 @@ class Steady:
         counts = [player.folded, player.vectored]
         counts += [number for cursor in self.cursors for number in (cursor.unit, cursor.visits)]
         counts += [port.busy for port in self.servers]
+        counts += [room.space.held for room in player.rooms]
         for channel in player.channels:
             counts += [*channel.given[0], *channel.given[1], *channel.moved]
         counts += [player.stalls[cause] for cause in sorted(player.stalls)]
@@ -139,6 +159,8 @@ class Steady:
             cursor.unit, cursor.visits = next(number), next(number)
         for port in self.servers:
             port.busy = next(number)
+        for room in player.rooms:
+            room.space.held = next(number)
         for channel in player.channels:
             for given in (*channel.given, channel.moved):
                 given[:] = [next(number) for _ in given]
