@@ -177,17 +177,16 @@ class View:
             zero_from: count only where the digits of all loops from this one inwards are 0.
         """
         cut = self._cut(dim, end, depth, sharing, inside=zero_from is None)
-
-        def count() -> Factor:
-            counts = (cut.starts < self.sizes[dim]).sum(axis=-1)
-            return cut.positions, counts if zero_from is None else _first_only(counts, cut.positions, zero_from)
-
-        return self._once(("places", dim, cut, zero_from), count)
+        free = sum(zero_from is None or position < zero_from for position in cut.positions)
+        return self._once(
+            ("places", dim, cut, free),
+            lambda: (cut.positions, _first_only((cut.starts < self.sizes[dim]).sum(axis=-1), free)),
+        )
 
     def ending(self, dim: str, end: int, depth: int) -> Factor:
         """1 at the last visit that has work, as far as a dimension decides."""
         positions, works = self.places(dim, end, depth)
-        return self._once(("ending", dim, positions, end), lambda: (positions, _last_only(works, positions, 0)))
+        return self._once(("ending", dim, positions, end), lambda: (positions, _last_only(works, 0)))
 
     def pieces(self, operand: Operand, level: int, depth: int, until: int, final: bool) -> list[Factor]:
         """Words of a level's tile that its own loops use for the first (or the last) time within a visit.
@@ -202,7 +201,8 @@ class View:
                 continue
             positions, covered = self._piece(dim, level, until)
             if dim not in RELEVANT[operand]:
-                covered = (_last_only if final else _first_only)(np.minimum(covered, 1), positions, depth)
+                free = sum(position < depth for position in positions)
+                covered = (_last_only if final else _first_only)(np.minimum(covered, 1), free)
             factors.append((positions, covered))
         if operand is Operand.INPUTS:
             factors += [self._window_piece(axis, level, depth, until, final) for axis in (0, 1)]
@@ -328,21 +328,22 @@ def _spans(loops: tuple[_Loop, ...]) -> Ints:
     return begins
 
 
-def _first_only(counts: Ints, positions: tuple[int, ...], start: int) -> Ints:
-    """Counts where the digits of all loops from a position inwards are 0."""
+def _first_only(counts: Ints, free: int) -> Ints:
+    """Counts where the digits of all loops inside the first `free` are 0."""
+    if free == counts.ndim:
+        return counts
     result = np.zeros_like(counts)
-    first = tuple(slice(None) if position < start else slice(0, 1) for position in positions)
+    first = (slice(None),) * free + (slice(0, 1),) * (counts.ndim - free)
     result[first] = counts[first]
     return result
 
 
-def _last_only(works: Ints, positions: tuple[int, ...], start: int) -> Ints:
-    """1 at the last digits, of the loops from a position inwards, that have work where the loops outside stand."""
-    outside = prod(works.shape[: sum(position < start for position in positions)])
-    flat = works.reshape(outside, -1)
-    last = flat.shape[1] - 1 - np.argmax(flat[:, ::-1] > 0, axis=1)
+def _last_only(works: Ints, free: int) -> Ints:
+    """1 at the last digits, of the loops inside the first `free`, that have work where those stand."""
+    flat = works.reshape(prod(works.shape[:free]), -1) > 0
+    last = flat.shape[1] - 1 - np.argmax(flat[:, ::-1], axis=1)
     result = np.zeros(flat.shape, dtype=np.int64)
-    result[np.arange(outside), last] = (flat > 0).any(axis=1)
+    result[np.arange(len(flat)), last] = flat.any(axis=1)
     return result.reshape(works.shape)
 
 

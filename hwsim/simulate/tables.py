@@ -38,8 +38,8 @@ class Table:
 
     @staticmethod
     def of(*terms: tuple[int, Iterable[Factor]]) -> Table:
-        """Sum of terms, factors without positions drawn into the scale."""
-        result: list[Term] = []
+        """Sum of terms: factors without positions are drawn into the scale, terms of the same factors into one."""
+        sums: dict[tuple[int, ...], Term] = {}
         for scale, factors in terms:
             kept: list[Factor] = []
             for factor in factors:
@@ -47,16 +47,17 @@ class Table:
                     kept.append(factor)
                 else:
                     scale *= int(factor[1])
-            if scale:
-                result.append((scale, tuple(kept)))
-        return Table(tuple(result))
+            same = tuple(id(array) for _, array in kept)
+            before = sums[same][0] if same in sums else 0
+            sums[same] = (before + scale, tuple(kept))
+        return Table(tuple(term for term in sums.values() if term[0]))
 
     def __add__(self, other: Table) -> Table:
-        return Table(self.terms + other.terms)
+        return Table.of(*self.terms, *other.terms)
 
     def scaled(self, scale: int) -> Table:
         """Every value times a number."""
-        return Table(tuple((scale * own, factors) for own, factors in self.terms) if scale else ())
+        return Table.of(*((scale * own, factors) for own, factors in self.terms))
 
     def at(self, index: Sequence[int]) -> int:
         """Value where the loops stand at these digits; digits further in than the table reaches are not looked at."""

@@ -246,7 +246,7 @@ def _moved(view: View, operand: Operand, bits: int, parent: int, child: int | No
     """Weights or inputs: one read serves all receivers of a multicast, each of which is filled."""
     end = view.levels if child is None else child
     read = Table.of((bits, view.tile(operand, end, depth, Sharing("multicast", parent))))
-    filled = Table() if child is None else Table.of((bits, view.tile(operand, end, depth, NOBODY)))
+    filled = NOTHING if child is None else Table.of((bits, view.tile(operand, end, depth, NOBODY)))
     return Ends(down_reads=read, down_writes=filled)
 
 
@@ -266,9 +266,9 @@ def _outputs(problem: Problem, view: View, chain: tuple[int, ...], depths: list[
         return words + [view.places(dim, end, depth, sharing, zero_from) for dim in sorted(REDUCTION)]
 
     # Words that start from zero: the first visit within the parent's, less those that the parent began by reading back.
-    fresh = [(bits, counted(Sharing("", parent), depths[number - 1]))]
+    fresh = [(bits, counted(Sharing(below=parent), depths[number - 1]))]
     for k in range(number - 1, 0, -1):
-        sharing = Sharing("", chain[k - 1])
+        sharing = Sharing(below=chain[k - 1])
         fresh.append((-bits, counted(sharing, depths[k])))
         fresh.append((bits, counted(sharing, depths[k - 1])))
     fresh_bits = Table.of(*fresh)
@@ -276,7 +276,7 @@ def _outputs(problem: Problem, view: View, chain: tuple[int, ...], depths: list[
     down_reads = arriving + fresh_bits.scaled(-1)
     if child is None:
         return Ends(down_reads=down_reads, up_writes=arriving)
-    back = Table.of((bits, counted(Sharing("", parent)))) + fresh_bits.scaled(-1)
+    back = Table.of((bits, counted(Sharing(below=parent)))) + fresh_bits.scaled(-1)
     own = Table.of((bits, counted(NOBODY)))
     narrower = problem.precision.output_bits - bits
     finished = Table.of((narrower, words + [view.ending(dim, end, depth) for dim in sorted(REDUCTION)]))
