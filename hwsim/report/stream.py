@@ -90,9 +90,9 @@ def latency_table(record: Record) -> Table:
 def load_table(record: Record) -> Table:
     """What the chip had to do, and what it did."""
     table = columns("load", ">")
-    table.add_row("requests that arrive", f"{record['offered_per_second']:,.4g}/s")
-    table.add_row("requests that are answered", f"{record['throughput_per_second']:,.4g}/s")
-    table.add_row("most that the chip can answer", f"{record['capacity_per_second']:,.4g}/s")
+    table.add_row("requests that arrive", _rate(record["offered_per_second"]))
+    table.add_row("requests that are answered", _rate(record["throughput_per_second"]))
+    table.add_row("most that the chip can answer", _rate(record["capacity_per_second"]))
     table.add_row("load", f"{record['load']:.1%}")
     table.add_row("chip at work", f"{record['utilization']:.1%}")
     if record["most_inputs"] > 1:
@@ -115,9 +115,13 @@ def overloaded(record: Record) -> Text:
     """What an overloaded chip's figures mean."""
     growth = record["queue"]["growth_per_second"]
     return Text(
-        f"Overloaded: the queue grows by {growth:,.4g} requests a second, and latency for as long as one watches.",
+        f"Overloaded: the queue grows by {_rate(growth)}, and latency for as long as one watches.",
         style="red",
     )
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}/s" if value >= 1000 else f"{value:.4g}/s"
 
 
 def _seconds(value: float | None) -> str:

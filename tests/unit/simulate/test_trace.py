@@ -15,12 +15,18 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from hwsim.errors import SpecError
+from hwsim.mapper import map_layer
+from hwsim.operators.shapes import gemm
 from hwsim.report.trace import check_trace, write_trace
+from hwsim.simulate.arrange import Schedule
+from hwsim.simulate.play import play
 from hwsim.simulate.played import Played, Slice
 from hwsim.simulate.requests import Constant, Recorded
+from hwsim.simulate.run import simulate_ensemble
 from hwsim.simulate.schedule import Round, Stage
 from hwsim.simulate.stream import play_stream
 from hwsim.simulate.trace import Detail, Event, Trace, trace_rounds, trace_stream
+from tests.unit.ensemble.examples import small_chip, small_ensemble, small_network
 
 Json = dict[str, Any]
 
@@ -136,6 +142,46 @@ def test_drawn_members_are_shown_one_after_another(tmp_path: Path) -> None:
     rounds = [Round("serial", ((Stage(name, "fc", "m", 5.0),),), (), 1) for name in ("a", "b")]
     found = slices_of(written(trace_rounds(rounds, "chip", 1e9), tmp_path / "run.json"))
     assert found["chip", "members"] == [("a", 0, 0.005), ("b", 0.005, 0.01)]
+
+
+def check_slices(layer: Played, exact: bool) -> None:
+    """What a resource did happened once, within the layer and, unless repetitions were skipped, all of it is there."""
+    tracks: dict[str, list[Slice]] = defaultdict(list)
+    for piece in layer.slices:
+        tracks[piece.track].append(piece)
+    for track, slices in tracks.items():
+        spans = sorted((piece.start, piece.start + piece.cycles) for piece in slices)
+        assert spans[0][0] >= 0
+        assert spans[-1][1] <= layer.cycles + 1e-6
+        assert all(end <= start + 1e-6 for (_, end), (start, _) in pairwise(spans))
+        if exact:
+            assert sum(piece.cycles for piece in slices) == pytest.approx(layer.busy[track])
+    if exact:
+        assert tracks.keys() == {track for track, cycles in layer.busy.items() if cycles}
+
+
+@pytest.mark.parametrize("schedule", ["serial", "interleaved"])
+def test_an_ensemble_that_was_played_is_shown_without_overlaps(tmp_path: Path, schedule: Schedule) -> None:
+    chip = small_chip(bandwidth=0.5, buffer=100, operations_per_cycle=2, reconfiguration=50.0)
+    ensemble = small_ensemble((8, 8), (2, 4), combiner="max_vote")
+    run = simulate_ensemble(ensemble, chip, small_network(), schedule=schedule, record=True, exact=True)
+    for layer in (layer for member in run.members for layer in member.layers):
+        check_slices(layer, exact=True)
+    found = slices_of(written(trace_rounds(run.rounds, chip.name, chip.clock), tmp_path / "run.json"))
+    assert {track for _, track in found} == {"members", "layers", "DRAM", "compute", "vector"}
+    assert found["small", "layers"][-1][2] == pytest.approx(run.cycles * 1e6)  # at 1 Hz
+    assert sum(name == "mode switch" for name, _, _ in found["small", "layers"]) == run.switches
+
+
+def test_skipped_repetitions_stand_on_a_track_of_their_own() -> None:
+    chip = small_chip(bandwidth=0.5, buffer=100)
+    layer = play(map_layer(gemm(M=300, N=12, K=12), chip, 8, 8), record=True)
+    assert layer.skipped
+    check_slices(layer, exact=False)
+    told = [piece for piece in layer.slices if piece.track == "skipped"]
+    played_ones = sum(piece.track == "compute" for piece in layer.slices)
+    assert told
+    assert played_ones == layer.tiles - layer.skipped
 
 
 cycle_counts = st.builds(Fraction, st.integers(0, 50), st.sampled_from([1, 2, 3, 7]))
