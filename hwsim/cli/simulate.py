@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 @search_options
 @click.option(
     "--schedule",
-    type=click.Choice(["serial", "batched", "interleaved", "partitioned", "auto"]),
+    type=click.Choice(["serial", "fifo", "batched", "interleaved", "partitioned", "auto"]),
+    callback=lambda ctx, option, value: "serial" if value == "fifo" else value,
     default="serial",
     show_default=True,
-    help="How members share the chip. serial: input by input, member by member; batched: member by member, each for "
-    "the whole batch; interleaved: layer by layer, each for all members; partitioned: side by side, each on its part "
-    "of the array; auto: all of these are played, and the best is taken.",
+    help="How members share the chip. serial, or fifo: input by input, member by member; batched: member by member, "
+    "each for the whole batch; interleaved: layer by layer, each for all members; partitioned: side by side, each on "
+    "its part of the array; auto: all of these are played, and the best is taken.",
 )
 @click.option(
     "--for",
@@ -52,7 +53,7 @@ def simulate(
     parameters: tuple[tuple[str, Any], ...],
     input_shape: tuple[int, ...] | None,
     batch: int | None,
-    weights: Literal["streamed", "resident", "auto"] | None,
+    weights: Literal["streamed", "resident", "auto", "planned"] | None,
     objective: Literal["latency", "energy", "edp"],
     effort: float | None,
     no_cache: bool,
