@@ -111,7 +111,7 @@ def ensemble_options(function: Function) -> Function:
     """Which ensemble on which chip, and changes to both."""
     function = click.option(
         "--weights",
-        type=click.Choice(["streamed", "resident", "auto"]),
+        type=click.Choice(["streamed", "resident", "auto", "planned"]),
         help="Whether weights stay on the chip between inferences, if not as the ensemble says.",
     )(function)
     function = click.option("--batch", type=click.IntRange(1, LARGEST), help="Another batch than the ensemble's.")(

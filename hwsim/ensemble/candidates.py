@@ -94,7 +94,7 @@ def _parameters(index: int, member: Member, hardware: Hardware, positions: int) 
         stream = parameter_stream(layer, member.bits)
         # Of a product of two activations, which has no weights of its own, the operand in their place is not meant.
         spared = moved(cost, Operand.WEIGHTS) if own.weights else stream.words * stream.bits / 8
-        if size:
+        if size and not layer.operator.view:
             use = Use((index, number), Operand.WEIGHTS, saves=spared)
             yield Item("weights", index, layer.name, place, (Span(0, positions - 1, size),), (use,))
 
@@ -124,7 +124,8 @@ class _Tensors:
 
 
 def _groups(index: int, member: Member) -> Iterator[_Tensors]:
-    """Tensors of one member, by who reads them together; none that is a result, nor inputs joined with others."""
+    """Tensors of one member, by who reads them together; none that is a result, nor those joined with what is learned,
+    nor inputs joined with others."""
     network, bits = member.network, member.bits
     shows: dict[str, frozenset[str]] = {source.name: frozenset({source.name}) for source in network.inputs}
     leader = {source.name: source.name for source in network.inputs}
@@ -144,12 +145,13 @@ def _groups(index: int, member: Member) -> Iterator[_Tensors]:
             shows[layer.name] = frozenset({layer.name})
             leader[layer.name] = layer.name
         read |= set(layer.inputs)
-    results = {name for layer in network.layers if layer.name not in read for name in shows[layer.name]}
+    bound = [layer for layer in network.layers if layer.name not in read or _joins_parameters(layer)]
+    outside = {name for layer in bound for name in shows[layer.name]}
     turns = {layer.name: (index, number) for number, layer in enumerate(network.layers)}
     for first in sorted(name for name in leader if leading(name) == name):
         names = {name for name in leader if leading(name) == first}
         makers = {name: turns[name] for name in names if name in turns}
-        if names & results or (makers and len(makers) < len(names)):
+        if names & outside or (makers and len(makers) < len(names)):
             continue
         uses: list[Use] = []
         reads: dict[Turn, set[str]] = {}
@@ -168,6 +170,11 @@ def _groups(index: int, member: Member) -> Iterator[_Tensors]:
         if reads:
             stored = {name: network.tensors[name] * bits.tensors[name] for name in names}
             yield _Tensors(stored, makers, uses, reads, sized)
+
+
+def _joins_parameters(layer: Layer) -> bool:
+    own = layer.parameters
+    return layer.operator.view and own.weights + own.biases + own.norms > 0
 
 
 def _readings(layer: Layer, cost: LayerCost, bits: Precisions, turn: Turn) -> Iterator[tuple[Use, int]]:

@@ -2,9 +2,9 @@
 
 What is spared is known from mappings of layers alone on the chip. What stays takes room from the tiles of the others,
 so every layer is mapped again beside it; one that then moves more than was promised, takes longer or does not fit at
-all gets room back: its step may hold no more than what is there without the item of least worth, and the choice is made
-anew. Of all rounds the one counts that moves fewest bytes to and from the outermost memory, provided that neither these
-nor the objective are worse than if nothing stayed. Keeping nothing is always among them.
+all gets room back: less may stay there than did, and the choice is made anew. Of all rounds the one counts that moves
+fewest bytes to and from the outermost memory, provided that neither these nor the objective are worse than if nothing
+stayed. Keeping nothing is always among them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from hwsim.ensemble.layers import layer_costs
 from hwsim.ensemble.plan import Kind, Plan, Turn, Use, choose
 from hwsim.ensemble.precision import Precisions
 from hwsim.ensemble.solve import Mapper, Progress, Task, resident, solve, tasks
-from hwsim.ensemble.stay import Home, Stay, house, room
+from hwsim.ensemble.stay import Home, Stay, house, room as home_room
 from hwsim.errors import Infeasible
 from hwsim.mapper import Objective
 from hwsim.operators.nest import Operand
@@ -31,6 +31,9 @@ ROUNDS = 16
 
 #: Choices in a row that do not better the best before no more are tried.
 PATIENCE = 3
+
+#: Part of what stays at a position that gives way.
+STEP = 0.25
 
 #: Part of what was promised that may stay unfulfilled.
 BROKEN = 0.01
@@ -47,11 +50,13 @@ class Planned:
         layers: cost of every layer, by member.
         plan: what stays.
         solved: everything that was mapped.
+        stuck: layers that did not fit, in which case there are no costs.
     """
 
     layers: tuple[tuple[LayerCost, ...], ...]
     plan: Plan
     solved: dict[Task, LayerCost]
+    stuck: tuple[Turn, ...] = ()
 
 
 def planned(
@@ -79,36 +84,74 @@ def planned(
     Raises:
         Infeasible: a layer has no mapping even while nothing stays.
     """
-    alone = [tasks(network, hardware, bits) for network, bits in members]
-    solved = solve(alone, mapper, objective, effort, progress, known)
-    streamed = [
-        Member(network, bits, layer_costs(network, hardware, bits, named, solved))
-        for (network, bits), named in zip(members, alone, strict=True)
-    ]
+    search = (mapper, objective, effort, progress)
+    runs = len(members) if drawn else 1
+    alone = _mapped(members, hardware, [{} for _ in members], *search, dict(known or {}))
+    streamed = [Member(*member, own) for member, own in zip(members, alone.layers, strict=True)]
     items = [item for item in candidates(streamed, hardware, timeline, drawn=drawn) if item.kind in kinds]
-    limits = {home: [room(hardware, home)] * len(timeline) for home in dict.fromkeys(item.home for item in items)}
-    nothing = Planned(tuple(own.layers for own in streamed), choose(timeline, (), limits, items), solved)
-    best, idle, failures = nothing, 0, dict[Task, Infeasible]()
+    room = {home: [home_room(hardware, home)] * len(timeline) for home in dict.fromkeys(item.home for item in items)}
+    nothing = replace(alone, plan=choose(timeline, (), room, items))
+    best, idle, limits = nothing, 0, {home: list(bits) for home, bits in room.items()}
+    solved, failures = alone.solved, dict[Task, Infeasible]()
+
+    def tried(plan: Plan) -> Planned:
+        stays = residence(plan, hardware, members)
+        return replace(_mapped(members, hardware, stays, *search, solved, failures), plan=plan)
+
     for _ in range(ROUNDS):
         plan = choose(timeline, items, limits)
         if not plan.kept:
             break
-        stays = residence(plan, hardware, members)
-        wanted = [tasks(network, hardware, bits, own) for (network, bits), own in zip(members, stays, strict=True)]
-        solved = solve(wanted, mapper, objective, effort, progress, solved, failures)
-        crowded = [turn for turn in timeline if _task(turn, members, wanted) in failures]
+        here = tried(plan)
+        solved = here.solved
+        crowded: Sequence[Turn] = here.stuck
         if not crowded:
-            layers = tuple(
-                layer_costs(network, hardware, bits, named, solved, own)
-                for (network, bits), named, own in zip(members, wanted, stays, strict=True)
-            )
-            here = Planned(layers, replace(plan, room=nothing.plan.room), solved)
-            better = _acceptable(here, nothing, objective) and _bytes(here) < _bytes(best)
-            best, idle = (here, 0) if better else (best, idle + 1)
-            crowded = _most_crowded(here, nothing, objective, len(members) if drawn else 1)
+            best, idle = (here, 0) if _better(here, best, nothing, objective) else (best, idle + 1)
+            crowded = _most_crowded(here, nothing, objective, runs)
         if idle == PATIENCE or not any([_give_back(limits, plan, timeline.index(turn)) for turn in crowded]):
             break
-    return replace(best, solved=solved)
+    weights = choose(timeline, [item for item in items if item.kind == "weights"], room)
+    if not weights.left and _bytes(best) > _bytes(nothing) - weights.saves * runs:
+        here = tried(weights)
+        solved = here.solved
+        if not here.stuck and _better(here, best, nothing, objective):
+            best = here
+    kept = {id(item) for item in best.plan.kept}
+    left = tuple(item for item in items if id(item) not in kept)
+    return replace(best, plan=replace(best.plan, room=nothing.plan.room, left=left), solved=solved)
+
+
+def _mapped(
+    members: Sequence[tuple[Network, Precisions]],
+    hardware: Hardware,
+    stays: Sequence[Mapping[str, Stay]],
+    mapper: Mapper,
+    objective: Objective,
+    effort: float,
+    progress: Progress | None,
+    known: Mapping[Task, LayerCost],
+    failures: dict[Task, Infeasible] | None = None,
+) -> Planned:
+    """Every layer of every member, while so much stays; none where some do not fit.
+
+    Args:
+        failures: see `hwsim.ensemble.solve.solve`.
+    """
+    wanted = [tasks(network, hardware, bits, own) for (network, bits), own in zip(members, stays, strict=True)]
+    solved = solve(wanted, mapper, objective, effort, progress, known, failures)
+    stuck = [
+        (index, number)
+        for index, ((network, _), named) in enumerate(zip(members, wanted, strict=True))
+        for number, layer in enumerate(network.layers)
+        if layer.name in named and named[layer.name] not in solved
+    ]
+    if stuck:
+        return Planned((), Plan((), {}), solved, tuple(stuck))
+    layers = (
+        layer_costs(network, hardware, bits, named, solved, own)
+        for (network, bits), named, own in zip(members, wanted, stays, strict=True)
+    )
+    return Planned(tuple(layers), Plan((), {}), solved)
 
 
 def residence(plan: Plan, hardware: Hardware, members: Sequence[tuple[Network, Precisions]]) -> list[dict[str, Stay]]:
@@ -157,13 +200,6 @@ def _counted(layer: Layer, bits: Precisions, stay: Stay, hardware: Hardware) -> 
     return counted
 
 
-def _task(
-    turn: Turn, members: Sequence[tuple[Network, Precisions]], wanted: Sequence[Mapping[str, Task]]
-) -> Task | None:
-    member, layer = turn
-    return wanted[member].get(members[member][0].layers[layer].name)
-
-
 def _bytes(given: Planned) -> float:
     return sum(layer.dram_bytes for layers in given.layers for layer in layers)
 
@@ -180,6 +216,10 @@ def _acceptable(here: Planned, nothing: Planned, objective: Objective) -> bool:
     ours, theirs = ([layer for layers in given.layers for layer in layers] for given in (here, nothing))
     most = _value(theirs, objective) * (1 + TOLERANCE)
     return _bytes(here) <= _bytes(nothing) and _value(ours, objective) <= most
+
+
+def _better(here: Planned, best: Planned, nothing: Planned, objective: Objective) -> bool:
+    return _bytes(here) < _bytes(best) and _acceptable(here, nothing, objective)
 
 
 def _most_crowded(here: Planned, nothing: Planned, objective: Objective, runs: int) -> list[Turn]:
@@ -204,14 +244,12 @@ def _most_crowded(here: Planned, nothing: Planned, objective: Objective, runs: i
 
 
 def _give_back(limits: Mapping[Home, list[float]], plan: Plan, position: int) -> bool:
-    """Leave no more room at a position than is taken there without the item of least worth.
+    """Let less stay at a position than does.
 
     Returns:
-        whether there was one.
+        whether anything did.
     """
-    there = [item for item in plan.kept if item.at(position)]
-    if not there:
-        return False
-    least = min(there, key=lambda item: item.saves)
-    limits[least.home][position] = plan.taken(least.home)[position] - least.at(position)
-    return True
+    taken = {home: bits for home in limits if (bits := plan.taken(home)[position])}
+    for home, bits in taken.items():
+        limits[home][position] = (1 - STEP) * bits
+    return bool(taken)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim import __version__
 from hwsim.mapping.record import from_record, to_record
+from hwsim.report.residency import plan_record
 
 if TYPE_CHECKING:  # a record that comes from the cache is printed without them
     from hwsim.cost.access import Access
@@ -54,6 +55,8 @@ def ensemble_record(cost: EnsembleCost) -> Record:
             **_totals(cost),
             "mode_switches": _number(cost.mode_switches),
             "weights_resident": all(member.resident for member in cost.members),
+            "weights_kept_bytes": sum(member.kept_bits for member in cost.members) / 8,
+            "plan": plan_record(cost.plan, cost.members) if cost.plan else None,
         },
         "overhead": {"time": over.time, "storage": over.storage, "energy": over.energy},
         "equation6": {
@@ -76,6 +79,8 @@ def network_record(cost: NetworkCost) -> Record:
         **_totals(cost),
         "mode_switches": cost.switches,
         "weights_resident": cost.resident,
+        "weights_kept_bytes": cost.kept_bits / 8,
+        "plan": plan_record(cost.plan, [cost]) if cost.plan else None,
         "layers": [layer_record(layer, cost.hardware) for layer in cost.layers],
     }
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hwsim.report.records import Record
+from hwsim.report.residency import plan_parts
 from hwsim.screen import columns, print_apart
 from hwsim.units import format_bytes, format_si
 
@@ -30,6 +31,7 @@ def print_ensemble(console: Console, record: Record) -> None:
         layers_table(record),
         proofs(record),
         totals_table(record),
+        *plan_parts(record),
         comparison_table(record),
         explanation(record),
         *([draw(record)] if record["combining"] == "random_switch" else []),
@@ -114,8 +116,16 @@ def _totals(total: Record) -> list[str]:
         format_bytes(total["dram_bytes"]),
         format_bytes(total["storage_bytes"]),
         format_bytes(total["working_set_bytes"]),
-        "stay on the chip" if total["weights_resident"] else "streamed",
+        _where(total),
     ]
+
+
+def _where(total: Record) -> str:
+    """Where weights are between inferences."""
+    if total["weights_resident"]:
+        return "stay on the chip"
+    kept = total["weights_kept_bytes"]
+    return f"{kept / total['storage_bytes']:.0%} stay" if kept else "streamed"
 
 
 def comparison_table(record: Record) -> Table:

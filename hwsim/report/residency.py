@@ -1,0 +1,128 @@
+"""What stays on the chip by plan: as a plain object, and as people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from hwsim.screen import columns
+from hwsim.units import format_bytes
+
+if TYPE_CHECKING:  # a record that comes from the cache is printed without them
+    from hwsim.ensemble.network_cost import NetworkCost
+    from hwsim.ensemble.plan import Item, Plan, Turn
+
+Record = dict[str, Any]
+
+#: Items of one member that are named; the others are added up.
+NAMED = 10
+
+_WHAT = {"weights": "weights of", "activations": "result of", "input": "input"}
+
+_COLUMNS = ("stays on the chip", "memory", ">size", "from", "until", ">saves DRAM")
+
+
+def plan_record(plan: Plan, members: Sequence[NetworkCost]) -> Record:
+    """A plan with the names of members and layers.
+
+    Args:
+        members: whose layers its timeline names.
+    """
+
+    def place(turn: Turn) -> Record:
+        member = members[turn[0]]
+        return {"member": member.name, "layer": member.layers[turn[1]].name}
+
+    def item(given: Item) -> Record:
+        first, last = given.steps
+        return {
+            "kind": given.kind,
+            "member": None if given.member is None else members[given.member].name,
+            "name": given.name,
+            "memory": given.home[1],
+            "bytes": given.bits / 8,
+            "from": place(plan.timeline[first]),
+            "until": place(plan.timeline[last]),
+            "dram_bytes_saved": given.saves,
+        }
+
+    homes = []
+    for home, room in plan.room.items():
+        taken = plan.taken(home)
+        fullest = max(range(len(taken)), key=lambda position: taken[position])
+        homes.append(
+            {
+                "memory": home[1],
+                "room_bytes": room[fullest] / 8,
+                "fullest_bytes": taken[fullest] / 8,
+                "fullest_at": place(plan.timeline[fullest]),
+            }
+        )
+    return {
+        "dram_bytes_saved": plan.saves,
+        "memories": homes,
+        "kept": [item(kept) for kept in plan.kept],
+        "left": [item(left) for left in plan.left],
+    }
+
+
+def plan_parts(record: Record) -> Iterator[RenderableType]:
+    """What an ensemble's record says of its plan; nothing where it has none."""
+    plan = record["ensemble"]["plan"]
+    if plan is None:
+        return
+    if plan["kept"]:
+        yield plan_table(plan, [member["name"] for member in record["members"]])
+    yield Text("\n".join([*_summary(plan, "ensemble"), *_summary(record["baseline"]["plan"], "baseline")]))
+
+
+def plan_table(plan: Record, members: Sequence[str]) -> Table:
+    """What stays, by member, that which saves most first; members that keep the same stand there once."""
+    table = columns(*_COLUMNS)
+    rows = [(name, tuple(_rows([x for x in plan["kept"] if x["member"] == name]))) for name in members]
+    shared = tuple(_rows([x for x in plan["kept"] if x["member"] is None]))
+    for own, group in groupby([*rows, ("all members", shared)], key=lambda named: named[1]):
+        names = [name for name, _ in group]
+        if own:
+            table.add_row(Text(", ".join(names) if len(names) < 4 else f"{names[0]} to {names[-1]}", style="bold"))
+            for row in own:
+                table.add_row(*row)
+    return table
+
+
+def _rows(items: Sequence[Record]) -> Iterator[tuple[str, ...]]:
+    ordered = sorted(items, key=lambda item: -item["dram_bytes_saved"])
+    for item in ordered[:NAMED]:
+        yield (
+            f"  {_WHAT[item['kind']]} {item['name']}",
+            item["memory"],
+            format_bytes(item["bytes"]),
+            *(("always", "") if item["kind"] == "weights" else (_turn(item, "from"), _turn(item, "until"))),
+            format_bytes(item["dram_bytes_saved"]),
+        )
+    if rest := ordered[NAMED:]:
+        saved = sum(item["dram_bytes_saved"] for item in rest)
+        yield f"  {len(rest)} more", "", "", "", "", format_bytes(saved)
+
+
+def _turn(item: Record, end: str) -> str:
+    """A layer, with its member where several share the item."""
+    turn = item[end]
+    return str(turn["layer"]) if item["member"] else f"{turn['member']} {turn['layer']}"
+
+
+def _summary(plan: Record, name: str) -> Iterator[str]:
+    saved, missed = plan["dram_bytes_saved"], sum(item["dram_bytes_saved"] for item in plan["left"])
+    left = f"; what is left out would have saved {format_bytes(missed)}" if plan["left"] else ""
+    yield f"What stays of the {name} saves {format_bytes(saved)} of DRAM traffic an inference{left}."
+    for memory in plan["memories"]:
+        at = memory["fullest_at"]
+        taken, room = (format_bytes(memory[key]) for key in ("fullest_bytes", "room_bytes"))
+        limit = "" if memory["room_bytes"] == float("inf") else f" of the {room} that are not kept for tiles"
+        if memory["fullest_bytes"]:
+            yield f"  {memory['memory']} is fullest at {at['member']} {at['layer']}: {taken}{limit}."
