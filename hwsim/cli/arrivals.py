@@ -152,7 +152,7 @@ def play(wanted: Wanted, simulation: Simulation, progress: Callable[[int, int], 
     arrangement = simulation.arrangement
     return play_stream(
         wanted.arrivals,
-        simulation.rounds,
+        (*simulation.smaller, *simulation.rounds),
         arrangement.cost.hardware.clock,
         duration=wanted.duration,
         warmup=wanted.warmup,

@@ -96,6 +96,7 @@ def simulate(
                 no_cache=no_cache,
                 exact=exact,
                 record=requests.trace is not None,
+                sizes=requests.arrivals is not None,
             )
             stream = play(requests, run, progress.during("answering requests"))
     except SpecError as error:

@@ -111,7 +111,7 @@ def _rank(aim: Aim, candidate: Candidate) -> tuple[float, float]:
 
 def _same_as_serial(schedule: Schedule, batch: int, members: int) -> str:
     if schedule == "batched" and batch == 1:
-        return "serial at batch 1"
+        return "the same as serial at batch 1"
     if schedule in ("interleaved", "partitioned") and members == 1:
         return "there is one member"
     return ""

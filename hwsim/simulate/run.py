@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
-from typing import Literal
+from functools import cache, partial
+from itertools import count, takewhile
+from typing import Literal, cast
 
 from hwsim.ensemble.solve import Mapper, Progress
 from hwsim.importers import resolve
@@ -28,6 +29,7 @@ def simulate_ensemble(
     effort: float = EFFORT,
     exact: bool = False,
     record: bool = False,
+    sizes: bool = False,
     mapper: Mapper = map_layer,
     progress: Progress | None = None,
     player: Player | None = None,
@@ -42,6 +44,7 @@ def simulate_ensemble(
         objective, effort, mapper, progress: of the mapping, as `map_ensemble` takes them.
         exact: play every tile instead of skipping what repeats itself; the result is the same.
         record: keep what every resource did when.
+        sizes: also play rounds of fewer inputs than the batch, 1, 2, 4 and so on, where a round takes a whole batch.
         player: `hwsim.simulate.play.play` with `exact` and `record`, or something in its place.
         playing: called with the number of layers played and their total.
 
@@ -52,19 +55,26 @@ def simulate_ensemble(
     if network is None:
         wanted = ensemble.network
         network = resolve(wanted.name, ensemble.batch, wanted.parameters, wanted.input_shape)
-    search = Search(objective, effort, mapper, progress)
+    search = Search(objective, effort, cast("Mapper", cache(mapper)), progress)  # schedules ask for the same layers
     if player is None:
         from hwsim.simulate.play import play  # not above: it imports SimPy
 
         player = partial(play, exact=exact, record=record)
     once = Once(player, playing)
 
-    def run(schedule: Schedule) -> Simulation:
-        arrangement = arrange(schedule, ensemble, hardware, network, search)
+    def run(schedule: Schedule, batch: int = ensemble.batch) -> Simulation:
+        asked = ensemble.model_copy(update={"batch": batch})
+        arrangement = arrange(schedule, asked, hardware, network, search)
         once.expect(arrangement.layers)
         return simulated(arrangement, once)
 
-    if schedule != "auto":
-        return run(schedule)
-    choice = choose(aim, ensemble.batch, len(ensemble.expanded()), run)
-    return replace(choice.best.simulation, choice=choice)
+    if schedule == "auto":
+        choice = choose(aim, ensemble.batch, len(ensemble.expanded()), run)
+        best = replace(choice.best.simulation, choice=choice)
+    else:
+        best = run(schedule)
+    if sizes and not best.arrangement.drawn:
+        smaller = takewhile(lambda size: size < best.inputs, (2**power for power in count()))
+        rounds = (run(best.arrangement.schedule, size).rounds for size in smaller)
+        return replace(best, smaller=tuple(one for several in rounds for one in several))
+    return best

@@ -64,6 +64,7 @@ class Simulation:
         combiner: None for a single member and where one is drawn.
         rounds: the round that repeats; where a member is drawn, one for each, without the switch that begins it.
         closed_rounds: the same, with the times of the closed form.
+        smaller: rounds for fewer inputs, if asked for.
         choice: where the schedule was chosen as the best: among which, and why.
     """
 
@@ -73,6 +74,7 @@ class Simulation:
     combiner: Played | None
     rounds: tuple[Round, ...]
     closed_rounds: tuple[Round, ...]
+    smaller: tuple[Round, ...] = ()
     choice: Choice | None = None
 
     @property

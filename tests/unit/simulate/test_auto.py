@@ -51,7 +51,7 @@ def test_what_cannot_be_played_says_why() -> None:
         return taking(5, 1)
 
     choice = choose("latency", 1, 2, simulation)
-    assert choice.refused == {"batched": "serial at batch 1", "partitioned": "nothing to divide"}
+    assert choice.refused == {"batched": "the same as serial at batch 1", "partitioned": "nothing to divide"}
     assert [candidate.schedule for candidate in choice.candidates] == ["serial", "interleaved"]
     assert choice.best.schedule == "serial"  # the simplest of equals
     assert set(choose("latency", 2, 1, simulation).refused) == {"interleaved", "partitioned"}

@@ -13,6 +13,7 @@ from hwsim.operators.nest import Operand
 from hwsim.simulate.arrange import Arrangement, Schedule, arrange
 from hwsim.simulate.auto import SCHEDULES
 from hwsim.simulate.played import Played
+from hwsim.simulate.run import simulate_ensemble
 from hwsim.simulate.simulation import Once, Player, Simulation, simulated
 from hwsim.spec.hardware import Axis, Hardware, Level, Memory
 from hwsim.spec.load import load_hardware
@@ -269,3 +270,14 @@ def test_equal_layers_are_played_once() -> None:
     count = len(played)
     simulated(arranged("batched", small_chip(), (8, 8), (2, 2), (2, 2)), once)
     assert len(played) == count
+
+
+def test_a_stream_may_ask_for_rounds_of_fewer_inputs() -> None:
+    ensemble = small_ensemble((8, 8), (2, 2), batch=5)
+    batched = simulate_ensemble(
+        ensemble, switching_chip(), small_network(), schedule="batched", player=faithful, sizes=True
+    )
+    assert [one.inputs for one in (*batched.smaller, *batched.rounds)] == [1, 2, 4, 5]
+    one, two = (one.cycles - one.switch_cycles for one in batched.smaller[:2])
+    assert two == 2 * one  # of work, beside two mode switches each
+    assert not simulate_ensemble(ensemble, switching_chip(), small_network(), player=faithful, sizes=True).smaller
