@@ -74,11 +74,12 @@ def plan_record(plan: Plan, members: Sequence[NetworkCost]) -> Record:
 def plan_parts(record: Record) -> Iterator[RenderableType]:
     """What an ensemble's record says of its plan; nothing where it has none."""
     plan = record["ensemble"]["plan"]
-    if plan is None:
-        return
-    if plan["kept"]:
+    if plan and plan["kept"]:
         yield plan_table(plan, [member["name"] for member in record["members"]])
-    yield Text("\n".join([*_summary(plan, "ensemble"), *_summary(record["baseline"]["plan"], "baseline")]))
+    alone = [(network["name"], network["plan"]) for network in (record["baseline"], *record["members"])]
+    lines = [line for name, own in (("ensemble", plan), *alone) if own for line in _summary(own, name)]
+    if lines:
+        yield Text("\n".join(lines))
 
 
 def plan_table(plan: Record, members: Sequence[str]) -> Table:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hwsim import __version__
 from hwsim.report.records import Record
+from hwsim.report.residency import plan_record
 from hwsim.report.stream import stream_record
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ def simulation_record(run: Simulation, stream: Stream | None = None) -> Record:
             "dram_bytes": run.dram_bytes,
             "working_set_bytes": arrangement.working_set_bytes,
             "weights_resident": all(member.cost.resident for member in run.members),
+            # Members on parts of the chip have plans of their own.
+            "plan": plan_record(cost.plan, cost.members) if cost.plan and not arrangement.division else None,
             "tiles": sum(layer.tiles for layer in layers),
             "skipped": sum(layer.skipped for layer in layers),
             "events": sum({id(layer): layer.events for layer in layers}.values()),
@@ -95,6 +98,7 @@ def _network_record(network: PlayedNetwork, chip: Hardware) -> Record:
         "mode_switches": network.switches,
         "switch_cycles": network.switch_cycles,
         "weights_resident": cost.resident,
+        "plan": plan_record(cost.plan, [cost]) if cost.plan else None,
         "layers": [_layer_record(*both, chip) for both in zip(cost.layers, network.layers, strict=True)],
     }
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hwsim.report.records import Record
+from hwsim.report.residency import plan_parts
 from hwsim.report.stream import stream_parts
 from hwsim.report.table import distinct
 from hwsim.screen import columns, print_apart
@@ -38,7 +39,8 @@ def print_simulation(console: Console, record: Record) -> None:
         layers_table(record),
         played(record),
     ]
-    parts += [totals_table(record), comparison_table(record), time_table(record), utilization_table(record)]
+    parts += [totals_table(record), *plan_parts(record), comparison_table(record)]
+    parts += [time_table(record), utilization_table(record)]
     if record["combining"] == "random_switch":
         parts.append(draw(record))
     if record["choice"]:
