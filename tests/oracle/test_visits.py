@@ -94,8 +94,9 @@ class _Logged(_Run):
 
 @st.composite
 def mapped(draw: st.DrawFn) -> tuple[Problem, Mapping, Axis | None]:
-    """A small layer on a small chip; every other datapath has lanes."""
-    nest, hardware = draw(loop_nests()), draw(hardwares())
+    """A small layer on a small chip, many with long sums; every other datapath has lanes."""
+    sums = st.builds(LoopNest, K=st.integers(1, 3), C=st.integers(2, 12), R=st.integers(1, 3))
+    nest, hardware = draw(st.one_of(loop_nests(), sums)), draw(hardwares())
     datapath = draw(st.sampled_from((one_mac(PARTIAL), packing(PARTIAL))))
     hardware = hardware.model_copy(update={"datapath": datapath})
     mode = datapath.mode(WEIGHT, INPUT)

@@ -143,6 +143,17 @@ def test_sums_of_every_instance_wait_in_its_own_buffer() -> None:
     assert along(sums, link(sums, O).chip.up_writes, 0) == [2 * RESULT]
 
 
+def test_only_the_first_of_a_group_goes_on_from_an_older_sum() -> None:
+    """C = 12 over 3 instances, in two rounds of two: GLB's first instance begins the second round by reading back."""
+    hardware = chip(level("DRAM", Axis(name="X", size=3)), level("GLB"), level("RF"))
+    nest = LoopNest(K=4, C=12)
+    sums = played(nest, hardware, step("DRAM", "C2 K2", "X=C3"), step("GLB", "C2 K2"), step("RF"))
+    assert along(sums, link(sums, O).chip.down_writes, 2) == [0, 0, 2 * PARTIAL, 2 * PARTIAL]
+    back = [0, 0, 3, 3, 0, 0, 3, 3, 1, 1, 3, 3, 1, 1, 3, 3]  # words, by round, half of K, half of C and K
+    assert along(sums, link(sums, O, 1).chip.down_writes, 4) == [words * PARTIAL for words in back]
+    assert along(sums, link(sums, O, 1).back, 4) == [(words > 0) * PARTIAL for words in back]
+
+
 def test_a_sum_is_finished_when_the_last_instance_with_work_sends_it() -> None:
     """C = 5 over 2 instances in tiles of 2: in the second wave there is one tile of 1, and then nobody has work."""
     hardware = chip(level("DRAM", Axis(name="X", size=2)), Level(name="middle"), level("RF"))
