@@ -112,7 +112,8 @@ def ensemble_options(function: Function) -> Function:
     function = click.option(
         "--weights",
         type=click.Choice(["streamed", "resident", "auto", "planned"]),
-        help="Whether weights stay on the chip between inferences, if not as the ensemble says.",
+        help="Whether weights stay on the chip between inferences, if not as the ensemble says; planned: those "
+        "weights and activations stay that save most DRAM traffic.",
     )(function)
     function = click.option("--batch", type=click.IntRange(1, LARGEST), help="Another batch than the ensemble's.")(
         function

@@ -5,12 +5,16 @@ spares the outermost memory some bytes. Choosing among items under the room ther
 
     maximise sum_i saves_i x_i   with   sum_(i live at t) bits_i x_i <= room_t   for every home and step t,
 
-which HiGHS solves exactly (a knapsack with time windows, known as temporal knapsack or storage allocation).
+which HiGHS solves by branch and bound (a temporal knapsack). Where `NODES` of its tree do not suffice for a proof, the
+best choice found is taken, and the plan says how far it may be from the best there is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -23,6 +27,9 @@ from hwsim.operators.nest import Operand
 
 #: One layer of one member: their indices. A timeline is all of them in order of execution, views included.
 Turn = tuple[int, int]
+
+#: Nodes of its search tree that the solver visits, at most.
+NODES = 2_000
 
 Kind = Literal["weights", "activations", "input"]
 
@@ -107,12 +114,14 @@ class Plan:
         timeline: every layer of every member, in order of execution.
         room: what may stay at every position of the timeline, by home [bits].
         kept: items that stay; left: items that do not.
+        gap: part by which any other choice may save more; 0 where it is proven that none does.
     """
 
     timeline: tuple[Turn, ...]
     room: Mapping[Home, tuple[float, ...]] = field(hash=False)
     kept: tuple[Item, ...] = ()
     left: tuple[Item, ...] = ()
+    gap: float = 0.0
 
     @property
     def saves(self) -> float:
@@ -149,10 +158,10 @@ def choose(
     every = tuple(items)
     worth = [item for item in every if item.saves > 0]
     limits = _limits(worth, room, len(timeline))
-    chosen: set[int] = set()
+    chosen, gap = set[int](), 0.0
     cuts: list[set[int]] = []
     while worth:
-        chosen = _solved(worth, limits, cuts)
+        chosen, gap = _solved(worth, limits, cuts)
         # The solver works to a tolerance; room is a matter of whole bits.
         over = [row for row, most in limits if sum(row[i] for i in chosen & row.keys()) > most]
         if not over:
@@ -161,7 +170,7 @@ def choose(
     kept = tuple(item for i, item in enumerate(worth) if i in chosen)
     names = {id(item) for item in kept}
     left = (*(item for item in every if id(item) not in names), *refused)
-    return Plan(tuple(timeline), {home: tuple(bits) for home, bits in room.items()}, kept, left)
+    return Plan(tuple(timeline), {home: tuple(bits) for home, bits in room.items()}, kept, left, gap)
 
 
 #: Bits of each item that is live at a position, by its index.
@@ -184,14 +193,16 @@ def _limits(items: Sequence[Item], room: Mapping[Home, Sequence[float]], positio
     return [({int(i): int(row[i]) for i in np.flatnonzero(row)}, bits) for row, bits in rows]
 
 
-def _solved(items: Sequence[Item], limits: Sequence[tuple[Row, float]], cuts: Sequence[set[int]]) -> set[int]:
-    """Indices of the items that save most.
+def _solved(
+    items: Sequence[Item], limits: Sequence[tuple[Row, float]], cuts: Sequence[set[int]]
+) -> tuple[set[int], float]:
+    """Indices of the items that save most, and by which part others may save more.
 
     Args:
         cuts: sets of items that may not all stay.
     """
     if not limits:
-        return set(range(len(items)))
+        return set(range(len(items))), 0.0
     from scipy.optimize import Bounds, LinearConstraint, milp
     from scipy.sparse import lil_array
 
@@ -204,12 +215,31 @@ def _solved(items: Sequence[Item], limits: Sequence[tuple[Row, float]], cuts: Se
         for i in cut:
             table[number, i] = 1.0
         most[number] = len(cut) - 1
-    found = milp(
-        [-item.saves for item in items],
-        integrality=np.ones(len(items)),
-        bounds=Bounds(0, 1),
-        constraints=LinearConstraint(table.tocsr(), ub=most),
-        options={"mip_rel_gap": 0.0},
-    )
+    with _nothing_printed():
+        found = milp(
+            [-item.saves for item in items],
+            integrality=np.ones(len(items)),
+            bounds=Bounds(0, 1),
+            constraints=LinearConstraint(table.tocsr(), ub=most),
+            options={"mip_rel_gap": 0.0, "node_limit": NODES},
+        )
     assert found.x is not None, found.message  # nothing at all is always a choice
-    return {i for i, value in enumerate(found.x) if value > 0.5}
+    return {i for i, value in enumerate(found.x) if value > 0.5}, float(found.mip_gap)
+
+
+@contextmanager
+def _nothing_printed() -> Iterator[None]:
+    """HiGHS now and then prints where the data goes, from below Python."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is no standard output
+        yield
+        return
+    try:
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -65,6 +65,7 @@ def plan_record(plan: Plan, members: Sequence[NetworkCost]) -> Record:
         )
     return {
         "dram_bytes_saved": plan.saves,
+        "gap": plan.gap,
         "memories": homes,
         "kept": [item(kept) for kept in plan.kept],
         "left": [item(left) for left in plan.left],
@@ -121,9 +122,10 @@ def _summary(plan: Record, name: str) -> Iterator[str]:
     saved, missed = plan["dram_bytes_saved"], sum(item["dram_bytes_saved"] for item in plan["left"])
     left = f"; what is left out would have saved {format_bytes(missed)}" if plan["left"] else ""
     yield f"What stays of the {name} saves {format_bytes(saved)} of DRAM traffic an inference{left}."
+    if plan["gap"]:
+        yield f"  It is not proven that no other choice saves more: {100 * plan['gap']:.2g} % at most."
     for memory in plan["memories"]:
-        at = memory["fullest_at"]
-        taken, room = (format_bytes(memory[key]) for key in ("fullest_bytes", "room_bytes"))
-        limit = "" if memory["room_bytes"] == float("inf") else f" of the {room} that are not kept for tiles"
-        if memory["fullest_bytes"]:
-            yield f"  {memory['memory']} is fullest at {at['member']} {at['layer']}: {taken}{limit}."
+        at, taken, room = (memory[key] for key in ("fullest_at", "fullest_bytes", "room_bytes"))
+        limit = f" of the {format_bytes(room)} that are not kept for tiles" if room < float("inf") else ""
+        if taken:
+            yield f"  {memory['memory']} is fullest at {at['member']} {at['layer']}: {format_bytes(taken)}{limit}."

@@ -112,6 +112,11 @@ def test_options_change_what_is_asked(ensemble: Path) -> None:
     assert plain["ensemble"]["weights_resident"]
     assert not mapped(ensemble, "--weights", "streamed")["ensemble"]["weights_resident"]
     assert mapped(ensemble, "--objective", "energy")["objective"] == "energy"
+    assert plain["ensemble"]["plan"] is None
+    planned = mapped(ensemble, "--weights", "planned")
+    assert planned["ensemble"]["plan"]["kept"]
+    assert planned["baseline"]["plan"]["kept"]
+    assert planned["ensemble"]["dram_bytes"] < plain["ensemble"]["dram_bytes"]
     smaller = mapped(ensemble, "--network", "resnet18", "--parameter", "image=32")
     assert smaller["baseline"]["cycles"] < mapped(ensemble, "--network", "resnet18")["baseline"]["cycles"]
 
