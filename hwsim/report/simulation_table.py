@@ -15,14 +15,14 @@ from hwsim.report.table import distinct
 from hwsim.screen import columns, print_apart
 from hwsim.units import format_bytes, format_si
 
-_LAYERS = ("layer", "operator", "shape", "mode", ">tiles", ">cycles", ">closed form", ">ratio", ">computing", "waiting")
+_LAYERS = ("layer", "operator", "mode", ">tiles", ">cycles", ">closed form", ">ratio", ">array", "waits for")
 _TOTALS = ("", ">cycles", ">closed form", ">ratio", ">time", ">mode switches")
 _CANDIDATES = (
     "schedule", ">first answer", ">all answers", ">inputs/s", ">array filled", ">DRAM/input", ">switches/input",
 )  # fmt: skip
 
-#: What is less than this part of a layer's time is not worth naming.
-NEGLIGIBLE = 0.005
+#: What is less than this part of a layer's time is not worth naming, nor is more than the first few.
+NEGLIGIBLE, NAMED = 0.005, 3
 
 #: Name of the datapath in what a time is made of.
 _COMPUTE = "compute"
@@ -54,8 +54,7 @@ def layers_table(record: Record) -> Table:
     """Every layer of every member; copies that were played alike stand there once."""
     table = columns(*_LAYERS)
     for names, member in distinct(record["members"]):
-        share = f" on {member['share']:.1%} of the chip" if member["share"] < 1 else ""
-        table.add_row(Text(names + share, style="bold"))
+        table.add_row(Text(names, style="bold"))
         _add_layers(table, member["layers"])
     if record["combiner"]:
         table.add_row(Text("ensemble", style="bold"))
@@ -65,7 +64,7 @@ def layers_table(record: Record) -> Table:
 
 def _add_layers(table: Table, layers: Iterable[Record]) -> None:
     for layer in layers:
-        cells = [f"  {layer['name']}", layer["operator"], layer["shape"], layer["mode"]]
+        cells = [f"  {layer['name']}", layer["operator"], layer["mode"]]
         if layer["mode"] == "view":
             table.add_row(*cells, style="dim")
             continue
@@ -76,7 +75,7 @@ def _add_layers(table: Table, layers: Iterable[Record]) -> None:
             _cycles(cycles),
             _cycles(layer["closed_form_cycles"]),
             _ratio(cycles, layer["closed_form_cycles"]),
-            f"{layer['busy'].get(_COMPUTE, 0.0) / cycles:.1%}" if layer["macs"] and cycles else "",
+            f"{layer['busy'].get(_COMPUTE, 0.0) / cycles:.0%}" if layer["macs"] and cycles else "",
             waiting(layer["stalls"], cycles),
         )
 
@@ -84,7 +83,8 @@ def _add_layers(table: Table, layers: Iterable[Record]) -> None:
 def waiting(stalls: Mapping[str, float], cycles: float) -> str:
     """What a layer waited for, the longest first, as parts of its time."""
     worth = [(cause, time / cycles) for cause, time in stalls.items() if cycles and time / cycles >= NEGLIGIBLE]
-    return ", ".join(f"{cause} {part:.1%}" for cause, part in sorted(worth, key=lambda item: -item[1]))
+    longest = sorted(worth, key=lambda item: -item[1])[:NAMED]
+    return ", ".join(f"{cause} {part:.0%}" for cause, part in longest)
 
 
 def played(record: Record) -> Text:
@@ -94,15 +94,15 @@ def played(record: Record) -> Text:
     said = f"{tiles:,} tiles with those of the baseline, {total['events']:,} events."
     if skipped:
         said += (
-            f" {skipped:,} of the tiles ({skipped / tiles:.1%}) were skipped, exactly: the state of the chip repeated"
-            " itself. --exact plays them."
+            f" {skipped / tiles:.1%} of the tiles ({skipped:,}) were skipped: the state of the chip repeated itself."
+            " --exact plays them, to the same end."
         )
     return Text(said)
 
 
 def totals_table(record: Record) -> Table:
     """Baseline, members and ensemble."""
-    table = columns(*_TOTALS)
+    table = columns(*_TOTALS, *([">of the chip"] if record["division"] else []))
     _add_total(table, "baseline (one in full precision)", record["baseline"])
     for member in record["members"]:
         _add_total(table, f"  {member['name']}", member)
@@ -114,7 +114,9 @@ def totals_table(record: Record) -> Table:
 def _add_total(table: Table, name: str, total: Record, style: str | None = None) -> None:
     cycles, closed = total["cycles"], total["closed_form_cycles"]
     seconds, switches = format_si(total["seconds"], "s"), f"{total['mode_switches']:.4g}"
-    table.add_row(name, _cycles(cycles), _cycles(closed), _ratio(cycles, closed), seconds, switches, style=style)
+    cells = [name, _cycles(cycles), _cycles(closed), _ratio(cycles, closed), seconds, switches]
+    share = [f"{total['share']:.1%}"] if total.get("share", 1) < 1 else []
+    table.add_row(*cells, *share, style=style)
 
 
 def comparison_table(record: Record) -> Table:
@@ -160,7 +162,7 @@ def candidates_table(choice: Record) -> Table:
             candidate["schedule"] + division,
             format_si(candidate["first_seconds"], "s"),
             format_si(candidate["all_seconds"], "s"),
-            f"{candidate['inputs_per_second']:,.4g}",
+            f"{candidate['inputs_per_second']:,.1f}",
             f"{candidate['array_filled']:.1%}",
             format_bytes(candidate["dram_bytes"]),
             f"{candidate['mode_switches']:.3g}",

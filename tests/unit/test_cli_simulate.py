@@ -92,7 +92,7 @@ def test_the_table_names_everything(ensemble: Path) -> None:
     assert done.exit_code == 0
     for word in (
         *("three: lenet5 on simple_s2, serial, 1 input a round", "w4a4-1, w4a4-2", "combiner", "closed form", "ratio"),
-        *("waiting", "Equation 6", "mode switches", "tiles", "compute", "array not filled", "c1", "f6"),
+        *("waits for", "Equation 6", "mode switches", "tiles", "compute", "array not filled", "c1", "f6"),
     ):
         assert word in done.stdout
     assert not done.stderr
