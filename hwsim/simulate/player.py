@@ -252,6 +252,8 @@ class Player:
                     head = other
             if head.asked.ended or len(head.trailing[DOWN]) >= QUEUE or self._missing(head):
                 return
+            if space.capacity is None and head.asked.visits - head.gone.visits > 1:
+                return  # of a memory without a size no more is known than that it holds this tile and the next
             unit = head.next_down()
             bits = unit.room
             if not space.fits(bits):

@@ -114,7 +114,9 @@ class Steady:
             player.cause,
             # What a memory holds, and how far it is ahead, matters as long as more is to be asked for.
             *(
-                None if all(channel.asked.ended for channel in room.channels) else room.space.held
+                room.space.capacity is not None
+                and not all(channel.asked.ended for channel in room.channels)
+                and room.space.held
                 for room in player.rooms
             ),
             *(
