@@ -59,6 +59,8 @@ def stream_parts(record: Record, members: int) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(heading(record), style="bold")]
     if record["requests"]["arrived"]:
         parts += [latency_table(record), load_table(record)]
+    if record["most_inputs"] > 1:
+        parts.append(Text("A round with fewer inputs takes as long as a full one."))
     if record["members_run"] is not None:
         parts.append(exits(record, members))
     if record["load"] >= 1:
@@ -77,11 +79,11 @@ def heading(record: Record) -> str:
 
 
 def latency_table(record: Record) -> Table:
-    """How long requests took, with 95 % intervals."""
+    """How long requests took, with 95 % intervals where there is a steady state."""
     table = columns("latency", ">time", "95 % interval")
     estimates = {**record["latency_seconds"], "waiting, mean": record["wait_seconds"]}
     for name, estimate in estimates.items():
-        table.add_row(name, _seconds(estimate["value"]), _interval(estimate))
+        table.add_row(name, _seconds(estimate["value"]), "" if record["load"] >= 1 else _interval(estimate))
         if name == "p99":
             table.add_row("slowest", _seconds(record["slowest_seconds"]))
     return table

@@ -156,6 +156,15 @@ def test_figures_are_those_of_counting_at_every_moment(
     assert stream.queue_mean == pytest.approx(waiting / (end - warmup))
     assert stream.utilization == pytest.approx(busy / (end - warmup))
     assert stream.queue_max == most
+    ends = [time for time in log.ended if warmup < time <= end]
+    assert stream.throughput == pytest.approx(len(ends) / (end - warmup))
+    assert stream.offered == pytest.approx(sum(time >= warmup for time in log.arrived) / (end - warmup))
+    longer, shorter = (
+        sum(come <= now < begun for come, begun in zip(log.arrived, log.started, strict=True)) for now in (end, warmup)
+    )
+    assert stream.queue_growth == pytest.approx((longer - shorter) / (end - warmup))
+    begins = [float(log.started[first]) for first in log.first[:-1]]
+    assert stream.rounds == sum(warmup <= begin < end for begin in begins)
 
 
 @given(arrival_times.filter(len), round_lengths)
@@ -237,6 +246,15 @@ def test_a_drawn_member_answers_alone_and_modes_change_between_rounds() -> None:
     assert played.latency["mean"].value == pytest.approx(expected, abs=4 * spread)
     assert played.capacity == pytest.approx(1 / expected, rel=4 * spread / expected)
     assert {round(time, 3) for time in played.log.ended - played.log.started} == {4, 7, 10, 13}
+
+
+def test_a_member_that_multiplies_nothing_leaves_the_mode_as_it_is() -> None:
+    """A switch of 3 between rounds of 10 and 20 cycles, one of 5 without any mode between them."""
+    modes = (("w", 10.0), ("n", 20.0), ("", 5.0))
+    members = [Round(mode, ((Stage(mode, "layer", mode, cycles),),), (), 1, 3.0) for mode, cycles in modes]
+    service = Service((tuple(members),), 1.0, np.array([0, 2, 0, 2, 1], np.int16))
+    log = serve(np.zeros(5), service)
+    assert list(np.diff(log.ended, prepend=0.0)) == [10, 5, 10, 5, 23]
 
 
 def test_progress_counts_requests_in_order() -> None:
