@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from math import inf
 from typing import Literal
 
@@ -31,7 +31,7 @@ from hwsim.simulate.partition import divisible, part, shares
 from hwsim.simulate.played import Played
 from hwsim.simulate.schedule import Round, Stage, switched
 from hwsim.spec.ensemble import Ensemble, Member
-from hwsim.spec.hardware import Hardware
+from hwsim.spec.hardware import Axis, Hardware
 from hwsim.spec.network import Layer, Network, peak
 
 Schedule = Literal["serial", "batched", "interleaved", "partitioned"]
@@ -236,16 +236,29 @@ def _live(several: Sequence[tuple[Network, Precisions]], turns: Sequence[Turn]) 
 
 
 def _partitioned(ensemble: Ensemble, hardware: Hardware, network: Network, search: Search) -> Arrangement:
-    copies = ensemble.expanded()
-    level, axis = divisible(hardware, len(copies))  # before anything is mapped
+    """Every axis that could be divided is, each as well as can be, and the one with the fastest slowest member wins."""
+    level, axes = divisible(hardware, len(ensemble.expanded()))  # before anything is mapped
     cost = _mapped(ensemble, hardware, network, search)
+    found, failure = list[Arrangement](), None
+    for axis in axes:
+        try:
+            found.append(_divided(cost, network, level, axis, search))
+        except Infeasible as error:
+            failure = error
+    if failure and not found:
+        raise failure
+    return min(found, key=lambda one: max(own.cycles for own in one.members))
+
+
+def _divided(cost: EnsembleCost, network: Network, level: int, axis: Axis, search: Search) -> Arrangement:
+    ensemble, copies = cost.ensemble, cost.ensemble.expanded()
 
     @cache
     def mapped(weight_bits: int, activation_bits: int, share: int) -> NetworkCost | None:
         try:
             return map_network(
                 network,
-                part(hardware, level, axis.name, share),
+                part(cost.hardware, level, axis.name, share),
                 weight_bits,
                 activation_bits,
                 ensemble.quantize,
@@ -259,21 +272,22 @@ def _partitioned(ensemble: Ensemble, hardware: Hardware, network: Network, searc
         except Infeasible:
             return None
 
-    def time(copy: Member) -> Callable[[int], float]:
-        def cycles(share: int) -> float:
-            own = mapped(copy.weights, copy.activations, share)
-            return own.cycles if own else inf
+    def time(copy: Member, share: int) -> float:
+        own = mapped(copy.weights, copy.activations, share)
+        return own.cycles if own else inf
 
-        return cycles
-
-    division = shares([time(copy) for copy in copies], axis.size)
+    division = shares([partial(time, copy) for copy in copies], axis.size)
     members = []
     for copy, share in zip(copies, division, strict=True):
         own = mapped(copy.weights, copy.activations, share)
         assert own is not None, "a division leaves every member enough to run on"
         members.append(replace(own, name=copy.name or copy.precision))
-    lanes = tuple(tuple((index, layer) for layer in range(len(own.layers))) for index, own in enumerate(members))
-    said = f"{axis.name} {' + '.join(map(str, division))}"
-    live = sum(own.working_set_bytes for own in members)
-    fractions = tuple(share / axis.size for share in division)
-    return Arrangement("partitioned", cost, tuple(members), fractions, lanes, live, said)
+    return Arrangement(
+        schedule="partitioned",
+        cost=cost,
+        members=tuple(members),
+        shares=tuple(share / axis.size for share in division),
+        lanes=tuple(tuple((index, layer) for layer in range(len(own.layers))) for index, own in enumerate(members)),
+        working_set_bytes=sum(own.working_set_bytes for own in members),
+        division=f"{axis.name} {' + '.join(map(str, division))}",
+    )

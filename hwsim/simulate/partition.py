@@ -18,19 +18,19 @@ from hwsim.spec.hardware import Axis, Hardware, Memory
 from hwsim.units import Bandwidth
 
 
-def divisible(hardware: Hardware, parts: int) -> tuple[int, Axis]:
-    """The axis to divide: of the outermost fan-out that has one long enough, the longest.
+def divisible(hardware: Hardware, parts: int) -> tuple[int, tuple[Axis, ...]]:
+    """The axes that could be divided: of the outermost fan-out that has any, those with an instance for every part.
 
     Returns:
-        The index of its level, and the axis.
+        The index of its level, and the axes.
 
     Raises:
-        Infeasible: no axis has an instance for every part.
+        Infeasible: there are none.
     """
     for index, level in enumerate(hardware.levels):
-        axis = max(level.fanout, key=lambda axis: axis.size, default=None)
-        if axis is not None and axis.size >= parts:
-            return index, axis
+        axes = tuple(axis for axis in level.fanout if axis.size >= parts)
+        if axes:
+            return index, axes
     raise Infeasible(f"{hardware.name} has no fan-out with an instance for each of {parts} parts", constraint="fanout")
 
 

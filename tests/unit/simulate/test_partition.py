@@ -18,7 +18,7 @@ from tests.unit.ensemble.examples import small_chip
 
 def test_a_part_has_its_share_of_everything_above_the_axis_and_all_below() -> None:
     chip = load_hardware("turing", ("leakage=34 W",))
-    level, axis = divisible(chip, 3)
+    level, (axis,) = divisible(chip, 3)
     assert (chip.levels[level].name, axis.name, axis.size) == ("L2", "SM", 68)
     half = part(chip, level, "SM", 34)
     (dram,), (cache,) = half.levels[0].memories, half.levels[1].memories
@@ -40,9 +40,9 @@ def test_a_part_has_its_share_of_everything_above_the_axis_and_all_below() -> No
 
 def test_parts_of_one_of_two_axes() -> None:
     chip = load_hardware("bitfusion")
-    level, axis = divisible(chip, 3)
-    assert (level, axis.name) == (1, "columns")  # 32 of them, and 16 rows
-    quarter = part(chip, level, axis.name, 8)
+    level, axes = divisible(chip, 3)
+    assert (level, [axis.name for axis in axes]) == (1, ["rows", "columns"])  # 16 of them, and 32
+    quarter = part(chip, level, "columns", 8)
     assert [(own.name, own.size) for own in quarter.levels[1].fanout] == [("rows", 16), ("columns", 8)]
     assert [memory.size for memory in quarter.levels[1].memories] == [16 * 1024, 8 * 1024, 4 * 1024]
     assert quarter.levels[0].memories[0].bandwidth is not None
@@ -51,7 +51,8 @@ def test_parts_of_one_of_two_axes() -> None:
 
 def test_the_outermost_fan_out_that_is_long_enough_is_divided() -> None:
     chip = load_hardware("rapid")  # four cores, each two corelets, 8 rows and 64 columns
-    assert [divisible(chip, parts)[1].name for parts in (2, 4, 5)] == ["cores", "cores", "columns"]
+    names = [[axis.name for axis in divisible(chip, parts)[1]] for parts in (2, 4, 5, 8, 9)]
+    assert names == [["cores"], ["cores"], ["rows", "columns"], ["rows", "columns"], ["columns"]]
     with pytest.raises(Infeasible, match="65 parts"):
         divisible(chip, 65)
     with pytest.raises(Infeasible, match="fan-out"):
