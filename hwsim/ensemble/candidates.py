@@ -149,9 +149,9 @@ def _groups(index: int, member: Member) -> Iterator[_Tensors]:
     outside = {name for layer in bound for name in shows[layer.name]}
     turns = {layer.name: (index, number) for number, layer in enumerate(network.layers)}
     for first in sorted(name for name in leader if leading(name) == name):
-        names = {name for name in leader if leading(name) == first}
+        names = [name for name in leader if leading(name) == first]
         makers = {name: turns[name] for name in names if name in turns}
-        if names & outside or (makers and len(makers) < len(names)):
+        if outside.intersection(names) or (makers and len(makers) < len(names)):
             continue
         uses: list[Use] = []
         reads: dict[Turn, set[str]] = {}
@@ -163,7 +163,7 @@ def _groups(index: int, member: Member) -> Iterator[_Tensors]:
             if layer.name in names:
                 uses.append(Use(turn, Operand.OUTPUTS, saves=moved(cost, Operand.OUTPUTS)))
             for use, counted in _readings(layer, cost, bits, turn):
-                if shows[use.source] & names:
+                if shows[use.source].intersection(names):
                     uses.append(use)
                     reads.setdefault(turn, set()).update(shows[use.source])
                     sized = max(sized, counted)
