@@ -6,7 +6,7 @@
 
 The flow: `load_hardware`, `load_ensemble` and `load_network` read; `map_layer`, `map_network` and `map_ensemble` find
 the best mappings and cost them; `simulate_ensemble` plays them event by event; `price` costs a given mapping;
-`to_frame` makes a data frame of a cost. The kernels under `price` take arrays: state a `problem`, wrap its loops
+`to_frame` makes a data frame of any of these. The kernels under `price` take arrays: state a `problem`, wrap its loops
 (`PricedLoop`, bounds of any broadcastable shapes) in `NestArrays`, and count `flows`, `accesses`, `cycles`,
 `access_energy` and `occupancy` of all of them at once. The `throughput` and `energy` of a chip's datapath, and
 `hwsim.ensemble.equation6`, take arrays of bit-widths.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hwsim.errors import Fault, SpecError
 from hwsim.report.records import Record, record_of, rows, text
+from hwsim.report.simulation import simulation_record, simulation_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
     from hwsim.cost.layer import LayerCost
     from hwsim.ensemble.ensemble_cost import EnsembleCost
     from hwsim.ensemble.network_cost import NetworkCost
+    from hwsim.simulate.simulation import Simulation
 
 #: Suffixes of result files.
 SUFFIXES = (".json", ".csv", ".parquet")
 
 
-def to_frame(cost: EnsembleCost | NetworkCost | LayerCost) -> DataFrame:
+def to_frame(cost: EnsembleCost | NetworkCost | LayerCost | Simulation) -> DataFrame:
     """A pandas data frame with one row a layer; for an ensemble the baseline's, every member's and the combiner's."""
+    from hwsim.simulate.simulation import Simulation
+
+    if isinstance(cost, Simulation):
+        return frame(simulation_rows(simulation_record(cost)))
     return frame(rows(record_of(cost)))
 
 
