@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hwsim import __version__
 from hwsim.mapping.record import from_record, to_record
-from hwsim.report.residency import plan_record
+from hwsim.report.plan import plan_record
 
 if TYPE_CHECKING:  # a record that comes from the cache is printed without them
     from hwsim.cost.access import Access

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from hwsim import __version__
+from hwsim.report.plan import plan_record
 from hwsim.report.records import Record
-from hwsim.report.residency import plan_record
 from hwsim.report.stream import stream_record
 
 if TYPE_CHECKING:
