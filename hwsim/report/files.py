@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from hwsim.errors import Fault, SpecError
 from hwsim.report.records import Record, record_of, rows, text
-from hwsim.report.simulation import simulation_record, simulation_rows
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -26,6 +25,7 @@ SUFFIXES = (".json", ".csv", ".parquet")
 
 def to_frame(cost: EnsembleCost | NetworkCost | LayerCost | Simulation) -> DataFrame:
     """A pandas data frame with one row a layer; for an ensemble the baseline's, every member's and the combiner's."""
+    from hwsim.report.simulation import simulation_record, simulation_rows
     from hwsim.simulate.simulation import Simulation
 
     if isinstance(cost, Simulation):
