@@ -26,7 +26,7 @@ def test_long_passes_come_close_to_the_rtl(tmp_path: Path) -> None:
     data = tmp_path / "rtl.csv"
     data.write_text(f"{HEADER}\n" + f"{STEM}\n" * 10)
     report = validate("gemmini", data)
-    (line, _) = report.tables[0].rows
+    (line,) = report.tables[-1].rows
     assert line[:2] == ("8,192 or more", 10)
     assert float(line[3]) == pytest.approx(1, abs=0.02)
 

@@ -1,0 +1,163 @@
+"""The tiles of a program one after another through the core, the DMA and the array of Gemmini.
+
+  core   prepares the commands of a tile, and hands them over once no more than one tile is still at work: the command
+         unrollers hold two (`concurrent_loops`, LoopConv.scala and LoopMatmul.scala)
+  DMA    moves what a tile reads, and what it writes, first come, first served
+  array  begins with a tile when its first blocks come in, and is done with it no earlier than the last has; then the
+         results leave
+
+Equal tiles in an equal state take the same time: what a run of the inner loops did from one state, they do from the
+same state again, and it is not played twice. Time is counted in whole ticks, so that this is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from hwsim.simulate.machine import Port
+from hwsim.validate._gemmini_program import LOOPS, Program, Tiles
+
+#: Ticks of a cycle: how finely mean durations are rounded.
+TICKS = 1000
+
+
+@dataclass(frozen=True)
+class Durations:
+    """What is not in the sources and had to be calibrated.
+
+    Args:
+        convolution: that the core takes for the commands of a tile [cycles]; product: of a matrix product.
+        line: that a line of 64 bytes adds to the beats that it is moved in [cycles].
+    """
+
+    convolution: float
+    product: float
+    line: float
+
+    def issue(self, ran: Program) -> float:
+        """Commands of one tile [cycles]."""
+        return self.product if is_product(ran) else self.convolution
+
+
+def is_product(ran: Program) -> bool:
+    """Whether a program multiplies matrices, which the template of convolutions does not do."""
+    return ran.size["Q"] == ran.size["R"] == ran.size["S"] == 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A program that was played.
+
+    Args:
+        cycles: from its first command to its last result [cycles].
+        busy: of "core", "DMA" and "array" [cycles].
+        tiles: in the program; played: one by one.
+    """
+
+    cycles: float
+    busy: dict[str, float]
+    tiles: int
+    played: int
+
+
+#: State between two tiles, from the moment that the last one was handed over [ticks]: when the DMA and the array are
+#: free, when the tile before the last was done, when the last is computed, and what it has still to write.
+_State = tuple[int, int, int, int, int]
+
+
+def closed_form(ran: Program, of: Tiles, durations: Durations) -> float:
+    """Cycles if every tile took as long as the slowest of core, DMA and array for it [cycles]."""
+    dma = of.beats + of.written + durations.line * (of.lines + of.touched)
+    return float((of.count * np.maximum(np.maximum(of.array, dma), durations.issue(ran))).sum())
+
+
+def play(ran: Program, of: Tiles, durations: Durations) -> Run:
+    """Play every tile of a program."""
+    return _Player(ran, of, durations).run()
+
+
+class _Player:
+    def __init__(self, ran: Program, of: Tiles, durations: Durations) -> None:
+        self.issue = _ticks(np.array(durations.issue(ran))).item()
+        self.load = _ticks(of.beats + durations.line * of.lines)
+        self.work = _ticks(of.array)
+        self.store = _ticks(of.written + durations.line * of.touched)
+        self.count = of.count
+        self.places = [LOOPS.index(loop) for loop in ran.order]
+        self.runs = [[(kind, len(list(alike))) for kind, alike in groupby(of.classes[place])] for place in self.places]
+        self.known: dict[tuple[int, tuple[int, ...], _State], tuple[int, _State]] = {}
+        self.dma, self.array = Port("DMA", 0), Port("array", 0)
+        self.played = 0
+
+    def run(self) -> Run:
+        passed, state = self._loop(0, (0,) * len(LOOPS), (0, 0, 0, 0, 0))
+        dma, _, before, computed, writes = state
+        end = max(computed, dma) + writes if writes else computed
+        busy = {
+            "core": self.issue * int(self.count.sum()),
+            "DMA": int((self.count * (self.load + self.store)).sum()),
+            "array": int((self.count * self.work).sum()),
+        }
+        return Run(
+            (passed + max(end, before)) / TICKS,
+            {name: ticks / TICKS for name, ticks in busy.items()},
+            int(self.count.sum()),
+            self.played,
+        )
+
+    def _loop(self, depth: int, kind: tuple[int, ...], state: _State) -> tuple[int, _State]:
+        """All iterations of the loops from `depth` on: until the last tile is handed over [ticks], and the state."""
+        if depth == len(self.places):
+            return self._tile(kind, state)
+        key = (depth, kind, state)
+        if key in self.known:
+            return self.known[key]
+        passed, place = 0, self.places[depth]
+        for alike, many in self.runs[depth]:
+            inner = (*kind[:place], alike, *kind[place + 1 :])
+            seen: dict[_State, tuple[int, int]] = {}
+            index = 0
+            while index < many:
+                if state in seen:
+                    then, already = seen[state]
+                    periods = (many - index) // (index - then)
+                    index, passed = index + periods * (index - then), passed + periods * (passed - already)
+                    seen = {}
+                    continue
+                seen[state] = index, passed
+                more, state = self._loop(depth + 1, inner, state)
+                index, passed = index + 1, passed + more
+        self.known[key] = passed, state
+        return passed, state
+
+    def _tile(self, kind: tuple[int, ...], state: _State) -> tuple[int, _State]:
+        dma, array = self.dma, self.array
+        dma.free, array.free, before, computed, writes = state
+        handed = max(self.issue, before)
+        done = computed
+        if writes and computed <= handed:
+            done = dma.reserve(computed, writes) + writes
+        load = int(self.load[kind])
+        start = dma.reserve(handed, load)
+        if writes and computed > handed:
+            done = dma.reserve(computed, writes) + writes
+        work = int(self.work[kind])
+        end = max(array.reserve(start, work) + work, start + load)
+        self.played += 1
+        # What was over before the commands came makes no difference to what follows.
+        return handed, (
+            max(dma.free - handed, 0),
+            max(end - handed, 0),
+            max(done - handed, 0),
+            end - handed,
+            int(self.store[kind]),
+        )
+
+
+def _ticks(
+    cycles: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    return np.rint(TICKS * cycles).astype(np.int64)
