@@ -177,7 +177,8 @@ def why(choice: Record) -> Text:
     best, *others = choice["candidates"]
     if not others:
         return Text(f"No schedule but {best['schedule']} applies.")
-    lines = [f"Cycles that {best['schedule']} saves (+) or pays (-) for every input:"]
+    divided = ", on parts of the chip along the slowest" if any(one["division"] for one in choice["candidates"]) else ""
+    lines = [f"Cycles that {best['schedule']} saves (+) or pays (-) for every input{divided}:"]
     lines += [f"  against {other['schedule']} {savings(other['beaten_by'])}" for other in others]
     return Text("\n".join(lines))
 

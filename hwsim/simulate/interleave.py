@@ -3,7 +3,8 @@
 Members whose layer runs in one mode stand side by side. Which mode comes first and which last at every layer is chosen
 so that the mode changes as rarely as possible in a round that repeats: a layer with m modes costs m - 1 changes inside
 it, and one more where its first mode is not the last one of the layer before. The choice of all layers together is a
-shortest path through (layer, last mode), closed to a cycle.
+shortest path through (layer, last mode), closed to a cycle; where several are as short, a round begins with the first
+member's mode.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def interleaved(modes: Sequence[Sequence[str]]) -> tuple[Turn, ...]:
     """
     members, layers = range(len(modes)), range(len(modes[0]))
     working = [layer for layer in layers if any(modes[member][layer] for member in members)]
-    found = [sorted({modes[member][layer] for member in members} - {""}) for layer in working]
+    found = [list(dict.fromkeys(own[layer] for own in modes if own[layer])) for layer in working]
     ends = dict(zip(working, _ends(found), strict=True))
     turns: list[Turn] = []
     order = list(members)

@@ -161,7 +161,7 @@ def test_the_best_schedule_wins_and_says_why(ensemble: Path, aim: str, key: str)
         assert sum(other["beaten_by"].values()) == pytest.approx(1e9 * apart)
     done = run("simulate", "--ensemble", ensemble, "--hw", "simple_s2", *options)
     assert f"schedules for {aim}, the best first" in done.stdout
-    assert f"Cycles that {best['schedule']} saves (+) or pays (-) for every input:" in done.stdout
+    assert f"Cycles that {best['schedule']} saves (+) or pays (-) for every input" in done.stdout
 
 
 def test_what_no_schedule_can_do_is_told(ensemble: Path) -> None:
