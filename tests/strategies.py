@@ -174,7 +174,7 @@ def tiny_problems(draw: st.DrawFn) -> tuple[LoopNest, Hardware]:
     for _ in range(draw(st.sampled_from((1, 2, 0)))):
         axes[draw(st.integers(0, depth - 1))] += 1
     levels = [draw(_tiny_levels(f"level{i}", outermost=i == 0, axes=axes[i])) for i in range(depth)]
-    return nest, chip(*levels, datapath=one_mac(accumulator=16))
+    return nest, chip(*levels, datapath=one_mac(accumulator=16), fill_and_drain=draw(st.booleans()))
 
 
 @st.composite

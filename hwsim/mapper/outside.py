@@ -161,7 +161,10 @@ def _least(grid: Floats, everywhere: bool, seen: bool) -> Floats:
 
 def _holds_everything(space: Mapspace, level: int) -> bool:
     """Whether the whole nest fits a level that nothing is unrolled above. Then, if it fits all levels outside too, no
-    smaller tile is better: every operand comes in once, and the loops inside have all the freedom there is."""
+    smaller tile is better: every operand comes in once, and the loops inside have all the freedom there is. The
+    innermost tile is another matter where it is waited for at the start and at the end."""
+    if level == space.depth - 1 and space.problem.hardware.fill_and_drain:
+        return False
     if any(above.fanout for above in space.problem.levels[:level]) or not space.looped(level).all():
         return False
     return bool(fits(space, level, [np.array([size]) for size in space.sizes]).all())
