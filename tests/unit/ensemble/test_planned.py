@@ -153,7 +153,7 @@ def check(planned: Cost, streamed: Cost, auto: Cost) -> None:
         assert planned.dram_bytes <= auto.dram_bytes
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(
     buffer=st.integers(40, 900),
     bits=st.lists(st.sampled_from((2, 4, 8)), min_size=1, max_size=3),
