@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.validate._gemmini_play import Durations, is_product
+from hwsim.validate._gemmini_play import Durations
 from hwsim.validate._gemmini_program import Program, Tiles
 
 #: Where each duration is looked for [cycles].
@@ -25,7 +25,7 @@ def calibrate(programs: Sequence[Program], of: Sequence[Tiles], cycles: NDArray[
     count, array = (np.concatenate([getattr(each, name).ravel() for each in of]) for name in ("count", "array"))
     beats = np.concatenate([(each.beats + each.written).ravel() for each in of])
     lines = np.concatenate([(each.lines + each.touched).ravel() for each in of])
-    product = np.repeat([is_product(ran) for ran in programs], sizes)
+    product = np.repeat([ran.is_product for ran in programs], sizes)
 
     def loss(durations: Durations) -> float:
         issue = np.where(product, durations.product, durations.convolution)

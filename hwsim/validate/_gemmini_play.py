@@ -3,8 +3,8 @@
   core   prepares the commands of a tile, and hands them over once no more than one tile is still at work: the command
          unrollers hold two (`concurrent_loops`, LoopConv.scala and LoopMatmul.scala)
   DMA    moves what a tile reads, and what it writes, first come, first served
-  array  begins with a tile when its first blocks come in, and is done with it no earlier than the last has; then the
-         results leave
+  array  begins with a tile when it has been read: its commands come after those of all reads (`ld_ahead`,
+         LoopConv.scala); then the results leave
 
 Equal tiles in an equal state take the same time: what a run of the inner loops did from one state, they do from the
 same state again, and it is not played twice. Time is counted in whole ticks, so that this is exact.
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hwsim.simulate.machine import Port
 from hwsim.validate._gemmini_program import LOOPS, Program, Tiles
@@ -39,12 +40,7 @@ class Durations:
 
     def issue(self, ran: Program) -> float:
         """Commands of one tile [cycles]."""
-        return self.product if is_product(ran) else self.convolution
-
-
-def is_product(ran: Program) -> bool:
-    """Whether a program multiplies matrices, which the template of convolutions does not do."""
-    return ran.size["Q"] == ran.size["R"] == ran.size["S"] == 1
+        return self.product if ran.is_product else self.convolution
 
 
 @dataclass(frozen=True)
@@ -63,9 +59,9 @@ class Run:
     played: int
 
 
-#: State between two tiles, from the moment that the last one was handed over [ticks]: when the DMA and the array are
-#: free, when the tile before the last was done, when the last is computed, and what it has still to write.
-_State = tuple[int, int, int, int, int]
+#: State between two tiles, from the moment that the last one was handed over [ticks]: when the DMA is free, when the
+#: tile before the last was done, when the array is done with the last, and how long that one has still to write.
+_State = tuple[int, int, int, int]
 
 
 def closed_form(ran: Program, of: Tiles, durations: Durations) -> float:
@@ -81,7 +77,7 @@ def play(ran: Program, of: Tiles, durations: Durations) -> Run:
 
 class _Player:
     def __init__(self, ran: Program, of: Tiles, durations: Durations) -> None:
-        self.issue = _ticks(np.array(durations.issue(ran))).item()
+        self.issue = round(TICKS * durations.issue(ran))
         self.load = _ticks(of.beats + durations.line * of.lines)
         self.work = _ticks(of.array)
         self.store = _ticks(of.written + durations.line * of.touched)
@@ -93,8 +89,8 @@ class _Player:
         self.played = 0
 
     def run(self) -> Run:
-        passed, state = self._loop(0, (0,) * len(LOOPS), (0, 0, 0, 0, 0))
-        dma, _, before, computed, writes = state
+        passed, state = self._loop(0, (0,) * len(LOOPS), (0, 0, 0, 0))
+        dma, before, computed, writes = state
         end = max(computed, dma) + writes if writes else computed
         busy = {
             "core": self.issue * int(self.count.sum()),
@@ -135,29 +131,21 @@ class _Player:
 
     def _tile(self, kind: tuple[int, ...], state: _State) -> tuple[int, _State]:
         dma, array = self.dma, self.array
-        dma.free, array.free, before, computed, writes = state
+        dma.free, before, computed, writes = state
+        array.free = computed
         handed = max(self.issue, before)
         done = computed
         if writes and computed <= handed:
             done = dma.reserve(computed, writes) + writes
-        load = int(self.load[kind])
-        start = dma.reserve(handed, load)
+        load, work = int(self.load[kind]), int(self.work[kind])
+        loaded = dma.reserve(handed, load) + load
         if writes and computed > handed:
             done = dma.reserve(computed, writes) + writes
-        work = int(self.work[kind])
-        end = max(array.reserve(start, work) + work, start + load)
+        end = array.reserve(loaded, work) + work
         self.played += 1
         # What was over before the commands came makes no difference to what follows.
-        return handed, (
-            max(dma.free - handed, 0),
-            max(end - handed, 0),
-            max(done - handed, 0),
-            end - handed,
-            int(self.store[kind]),
-        )
+        return handed, (max(dma.free - handed, 0), max(done - handed, 0), end - handed, int(self.store[kind]))
 
 
-def _ticks(
-    cycles: np.ndarray[tuple[int, ...], np.dtype[np.float64]],
-) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+def _ticks(cycles: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.rint(TICKS * cycles).astype(np.int64)

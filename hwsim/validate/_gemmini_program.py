@@ -31,7 +31,7 @@ LOOPS = "NQPKSRC"
 #: Sides of the arrays that were built. Inferred: [tests] has 2 and 128 too, no mapping asks for them.
 ARRAYS = (4, 8, 16, 32, 64)
 
-#: Bytes that the DMA moves a cycle, and at most in one request; the latter is a line of the L2 cache. [gemmini]
+#: Bytes that the DMA moves a cycle, and at most in one request: also a line of the cache behind it. Configs.scala
 BEAT, LINE = 16, 64
 
 #: Rows that a product takes at least, however few it has: writes to one accumulator address must be so far apart.
@@ -67,6 +67,19 @@ class Program:
     def trips(self, loop: str) -> int:
         """Tiles along one loop, the last of which may be short."""
         return -(-self.size[loop] // self.step[loop])
+
+    @property
+    def is_product(self) -> bool:
+        """Whether it multiplies matrices, which have a template of their own."""
+        return self.size["Q"] == self.size["R"] == self.size["S"] == 1
+
+    @property
+    def data(self) -> int:
+        """Inputs, weights and outputs of the layer [B]."""
+        size = self.size
+        rows = 1 if self.is_product else self.image
+        weights = size["S"] * size["R"] * size["C"] * size["K"]
+        return size["N"] * (rows * self.image * size["C"] + size["Q"] * size["P"] * size["K"]) + weights
 
 
 def array_side(mapping: Mapping) -> int:

@@ -42,35 +42,33 @@ def played(issue: float, of: Tiles, order: str) -> float:
 
 
 def test_one_tile_passes_through_core_dma_and_array() -> None:
-    """Commands 10; then the array starts with the first words; results leave when it is done."""
-    assert played(10, tiles({}, beats=row(30), array=row(50), written=row(5)), "") == 10 + 50 + 5
-    assert played(10, tiles({}, beats=row(70), array=row(50), written=row(5)), "") == 10 + 70 + 5
+    assert played(10, tiles({}, beats=row(30), array=row(50), written=row(5)), "") == 10 + 30 + 50 + 5
 
 
 def test_two_tiles_overlap() -> None:
-    """The second loads from 40 to 70 while the array works on the first until 60, and then until 110."""
+    """The second loads from 40 to 70 while the array works on the first until 90, and then until 140."""
     of = tiles({"C": (0, 1)}, beats=row(30, 30), array=row(50, 50), written=row(0, 5))
-    assert played(10, of, "C") == 10 + 50 + 50 + 5
+    assert played(10, of, "C") == 10 + 30 + 50 + 50 + 5
 
 
 def test_results_queue_with_loads() -> None:
-    """Results that come no later than a load, at 20, go first: it starts at 27. One cycle later they are behind it."""
+    """Results that come no later than a load, at 40, go first: it starts at 47. One cycle later they are behind it."""
     of = tiles({"C": (0, 1)}, beats=row(10, 100), array=row(10, 200), written=row(7, 0))
-    assert played(10, of, "C") == 27 + 200
+    assert played(20, of, "C") == 47 + 100 + 200
     of = tiles({"C": (0, 1)}, beats=row(10, 100), array=row(11, 200), written=row(7, 0))
-    assert played(10, of, "C") == 21 + 200
+    assert played(20, of, "C") == 40 + 100 + 200
 
 
 def test_no_more_than_two_tiles_are_at_work() -> None:
     """Loads take nothing, so that the third tile could load at 3; its commands wait until the first is done at 101."""
     of = tiles({"C": (0, 1, 2)}, beats=row(0, 0, 200), array=row(100, 100, 100))
-    assert played(1, of, "C") == 101 + 200
+    assert played(1, of, "C") == 101 + 200 + 100
 
 
 def test_the_core_is_what_tiny_tiles_wait_for() -> None:
     of = tiles({"C": (0,) * 1000}, beats=row(3), array=row(4))
     run = play(ran(of, "C"), of, Durations(convolution=128, product=0, line=0))
-    assert run.cycles == 128 * 1000 + 4
+    assert run.cycles == 128 * 1000 + 3 + 4
     assert run.busy == {"core": 128_000, "DMA": 3000, "array": 4000}
     assert run.tiles == 1000
     assert run.played < 20
@@ -93,17 +91,17 @@ def simulated(issue: int, of: Tiles, order: str) -> float:
         for place, digit in zip(places, digits, strict=True):
             kind[place] = digit
         kinds.append(tuple(kind))
-    queue: list[tuple[float, int, int, int, simpy.Event, simpy.Event]] = []
+    queue: list[tuple[float, int, int, int, simpy.Event]] = []
     came = [env.event()]
     done = [env.event() for _ in kinds]
     computed = [env.event() for _ in kinds]
 
-    def move(order: int, tile: int, cycles: int) -> tuple[simpy.Event, simpy.Event]:
-        start, end = env.event(), env.event()
-        queue.append((env.now, order, tile, cycles, start, end))
+    def move(order: int, tile: int, cycles: int) -> simpy.Event:
+        end = env.event()
+        queue.append((env.now, order, tile, cycles, end))
         if not came[0].triggered:
             came[0].succeed()
-        return start, end
+        return end
 
     def later() -> simpy.Event:
         """After everything else that happens at this moment."""
@@ -119,8 +117,7 @@ def simulated(issue: int, of: Tiles, order: str) -> float:
                 yield came[0]
             yield later()
             queue.sort(key=lambda each: each[:3])
-            *_, cycles, start, end = queue.pop(0)
-            start.succeed()
+            *_, cycles, end = queue.pop(0)
             yield env.timeout(cycles)
             end.succeed()
 
@@ -133,16 +130,13 @@ def simulated(issue: int, of: Tiles, order: str) -> float:
 
     def work(tile: int):
         kind = kinds[tile]
-        start, end = move(1, tile, int(of.beats[kind]))
-        yield start
+        yield move(1, tile, int(of.beats[kind]))
         if tile and not computed[tile - 1].processed:
             yield computed[tile - 1]
         yield env.timeout(int(of.array[kind]))
-        if not end.processed:
-            yield end
         computed[tile].succeed()
         if written := int(of.written[kind]):
-            yield move(0, tile, written)[1]
+            yield move(0, tile, written)
         done[tile].succeed()
 
     env.process(dma())

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from hwsim.operators.nest import LoopNest
+from hwsim.validate._gemmini_data import mapping
 from hwsim.validate._gemmini_program import LOOPS, Program, array_side, beats, program, tiles
-from hwsim.validate.gemmini import mapping
 
 
 @pytest.mark.parametrize(("columns", "rows", "side"), [(1, 1, 4), (4, 3, 4), (5, 1, 8), (8, 16, 16), (2, 33, 64)])
