@@ -103,7 +103,7 @@ class Player:
         self.kinds: Kinds = tuple(kind.tolist() for kind in self.program.kinds)
         self.env = simpy.Environment()
         self.due: dict[Due, None] = {}
-        self.events = self.skipped = self.skipped_ticks = 0
+        self.events = self.skipped = 0
         self.slices: list[Slice] = []
         self.stalls: dict[str, int] = {}
         self.moved: Traffic = {}
@@ -207,10 +207,10 @@ class Player:
             raise RuntimeError(f"stuck at {self.block.index} of {self.program.loops}")
         end = max(env.now, *(port.free for port in (*self.machine.ports, self.machine.vector)))
         if not self.top and self.vector:
-            end = max(end, self.vector - self.skipped_ticks)
+            end = max(end, self.vector)
             self.machine.vector.busy = self.vector
         self._idle(end)
-        return self._played(end + self.skipped_ticks)
+        return self._played(end)
 
     def _settle(self) -> None:
         """Begin whatever can begin."""
@@ -226,7 +226,7 @@ class Player:
                 self._ask(self.asking.popitem()[0])
             elif not self._compute():
                 break
-        if not self.running:
+        if not self.running and self.env.now >= self.marked:
             self.cause = self._cause()
         if self.boundary < len(self.program.loops):
             boundary, self.boundary = self.boundary, len(self.program.loops)
@@ -395,6 +395,8 @@ class Player:
 
     def _compute(self) -> bool:
         """End a block, or begin one."""
+        if self.env.now < self.marked:
+            return False  # what it does until then is known, and counted
         if self.ending:
             if any(self._unfinished(channel) for channel in self.near if channel.fluid):
                 return False
@@ -520,7 +522,8 @@ class Player:
     def _ports(self, channel: Channel, way: int) -> str:
         """The slower end of a channel."""
         ends = (channel.source, channel.sink) if way == DOWN else (channel.up_source, channel.up_sink)
-        return max((port for port in ends if port), key=lambda port: port.free, default=self.machine.vector).name
+        now = self.env.now
+        return max((port for port in ends if port), key=lambda port: max(now, port.free), default=self.machine.vector).name
 
     def _count(self, level: int, operand: Operand, read: int, written: int) -> None:
         if read or written:
@@ -529,19 +532,15 @@ class Player:
             sums[1] += written
 
     def _record(self, track: str, name: str, start: int, ticks: int) -> None:
-        self.slices.append(self._slice(track, name, start + self.skipped_ticks, ticks))
-
-    def _slice(self, track: str, name: str, start: int, ticks: int) -> Slice:
         time = self.machine.ticks.cycles
         launch = self.problem.hardware.launch * self.problem.hardware.clock
-        return Slice(track, name, launch + time(start), time(ticks))
+        self.slices.append(Slice(track, name, launch + time(start), time(ticks)))
 
     def note_skip(self, loop: int, iterations: int, ticks: int) -> None:
         """Iterations of a loop are not played, because they are like those before."""
         if self.recording:
             dim = self.program.loops[loop].dim.lower()
-            time = self.env.now + self.skipped_ticks - ticks
-            self.slices.append(self._slice("skipped", f"{iterations} more of {dim} like these", time, ticks))
+            self._record("skipped", f"{iterations} more of {dim} like these", self.env.now, ticks)
 
     def _place(self, channel: Channel, way: int) -> str:
         return self._digits(channel.asked if way == DOWN else channel.leaving)

@@ -1,27 +1,34 @@
 """Steady state: what repeats itself exactly is counted, not played.
 
-Whenever the datapath enters a new iteration of a loop, the whole state of the chip is compared with that of up to
-`MEMORY` iterations before. The states are equal if everything in them either goes with the loop (the place is the same
-but for that loop's digit, the time that is left is the same) or stands still (the same place, the same moment in time).
-What follows is then decided to be the same, for as long as
+Whenever the datapath enters a new iteration of a loop, the state of the chip is compared with that of up to `MEMORY`
+iterations before. Every channel is then in one of three groups:
+
+  going       everything about it goes with the loop: its places are the same but for that loop's digit, the time that
+              its transfers still take is the same
+  still       nothing about it has changed: the same places, the same moments in time
+  by itself   anything else, such as weights that are fetched ahead at their own pace. It must be fed by memory that has
+              no channel of its own, and share no port and no room with what goes on.
+
+The datapath goes on too. What goes on will do the same again, as only itself decides on it, for as long as
 
   * the iterations to come are like those compared: no table tells their digits apart, and the last is never one,
-  * nothing that stands still happens, and nothing that goes on passes the place of what stands still.
+  * nothing that stands still happens, and no place that goes on passes one that does not.
 
-So many periods are skipped: places, clocks and counts go on by as many times what they went on in one. Time is counted
-in whole ticks, so that "the same" needs no tolerance.
+So many periods are skipped: what goes on is put off by as much time, and places and counts go on by as many times what
+they went on in one. The rest plays on meanwhile. Time is counted in whole ticks, so that "the same" needs no tolerance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hwsim.simulate.channel import END, Cursor
+from hwsim.simulate.channel import END, Channel, Cursor
+from hwsim.simulate.machine import Port
 
 if TYPE_CHECKING:
-    from hwsim.simulate.player import Player
+    from hwsim.simulate.player import Player, Room
 
 #: Iterations that are looked back upon; a longer period is not recognised.
 MEMORY = 6
@@ -29,30 +36,48 @@ MEMORY = 6
 #: Iterations in a row that are compared in vain before a while of them is let pass; the while doubles each time.
 PATIENCE = 8
 
+Index = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The datapath or a channel at a moment.
+
+    Args:
+        fixed: decides what it does next, and has no place or time in it.
+        places: indices of its cursors.
+        due: rank and moment of what is to happen to it [ticks].
+    """
+
+    fixed: tuple[object, ...]
+    places: tuple[Index, ...]
+    due: tuple[tuple[int, int], ...]
+
+    def still_as(self, before: Actor) -> bool:
+        """Whether nothing has changed."""
+        return self == before
+
 
 @dataclass(frozen=True)
 class State:
-    """Everything that decides what comes next, and everything that is counted.
+    """Everything that decides what comes next.
 
     Args:
         digit: of the loop that is watched.
         now: [ticks].
-        fixed: must be equal.
-        places: index of every cursor.
+        actors: the datapath, then the channels.
+        held: in every room [bits].
         free: when each port is free [ticks].
-        due: rank and moment of whatever is to happen, by rank.
-        named: what is counted.
-        counts: go on evenly.
+        counts: what is counted, of the chip, the actors, the ports and the rooms.
     """
 
     digit: int
     now: int
-    fixed: tuple[object, ...]
-    places: tuple[tuple[int, ...], ...]
+    actors: tuple[Actor, ...]
+    held: tuple[int, ...]
     free: tuple[int, ...]
-    due: tuple[tuple[int, int], ...]
-    named: tuple[object, ...]
-    counts: tuple[int, ...]
+    counts: tuple[tuple[int, ...], ...]
+    names: tuple[object, ...]
 
 
 class Steady:
@@ -60,15 +85,39 @@ class Steady:
 
     def __init__(self, player: Player) -> None:
         self.player = player
-        self.cursors: list[Cursor] = [player.block, player.following]
-        for channel in player.channels:
-            self.cursors += [channel.asked, channel.came, channel.complete, channel.leaving, channel.gone]
+        self.channels = player.channels
+        self.cursors: list[tuple[Cursor, ...]] = [
+            (player.block, player.following),
+            *((c.asked, c.came, c.complete, c.leaving, c.gone) for c in player.channels),
+        ]
         machine = player.machine
-        self.servers = [machine.array, machine.vector, *machine.ports]
-        self.past: list[list[State]] = [[] for _ in player.program.loops]
-        self.vain = [0 for _ in player.program.loops]
-        self.rest = [0 for _ in player.program.loops]
-        self.pause = [PATIENCE for _ in player.program.loops]
+        self.ports = [machine.array, machine.vector, *machine.ports]
+        number = {port: place for place, port in enumerate(self.ports)}
+        #: Ports that each actor uses, by number.
+        self.uses: list[frozenset[int]] = [frozenset(number[port] for port in self._near())]
+        for channel in player.channels:
+            ends = [port for port in (channel.source, channel.sink, channel.up_source, channel.up_sink) if port]
+            ends += [machine.array] if any(port.alone for port in ends) else []
+            ends += [machine.vector] if channel is player.top else []
+            self.uses.append(frozenset(number[port] for port in ends))
+        self.rooms: list[int] = [-1, *(player.rooms.index(player.room[channel]) for channel in player.channels)]
+        self.below = [
+            1 + player.channels.index(player.below[channel]) if channel in player.below else 0
+            for channel in player.channels
+        ]
+        self.near = {1 + player.channels.index(channel) for channel in player.near}
+        loops = player.program.loops
+        self.past: list[list[State]] = [[] for _ in loops]
+        self.vain, self.rest, self.pause = [0 for _ in loops], [0 for _ in loops], [PATIENCE for _ in loops]
+
+    def _near(self) -> Iterator[Port]:
+        """Ports that the datapath uses itself."""
+        player = self.player
+        yield player.machine.array
+        for link in player.program.links:
+            if link.child is None:
+                place = link.parent, player.problem.memory(link.parent, link.operand).name
+                yield from (ports[place] for ports in (player.machine.reads, player.machine.writes) if place in ports)
 
     def at(self, loop: int) -> None:
         """The datapath has entered an iteration of a loop."""
@@ -87,9 +136,10 @@ class Steady:
         for before in reversed(past):
             if state.digit - before.digit > left:
                 break
-            times = self._times(loop, before, state)
+            going = self._going(loop, before, state)
+            times = self._times(loop, before, state, going) if going else 0
             if times > 0:
-                self._skip(loop, before, state, times)
+                self._skip(loop, before, state, going, times)
                 past.clear()
                 self.vain[loop], self.pause[loop] = 0, PATIENCE
                 return
@@ -102,138 +152,218 @@ class Steady:
             self.pause[loop] = min(2 * self.pause[loop], 32 * PATIENCE)
             past.clear()
 
+    # What there is to be compared
+
     def _state(self, loop: int) -> State:
         player = self.player
-        passed = player.skipped_ticks
-        now = player.env.now + passed
-        channels = player.channels
-        fixed = (
-            player.running,
-            player.ending,
-            player.limit,
-            player.cause,
-            # What a memory holds, and how far it is ahead, matters as long as more is to be asked for.
-            *(
-                room.space.capacity is not None
-                and not all(channel.asked.ended for channel in room.channels)
-                and room.space.held
-                for room in player.rooms
-            ),
-            *(
-                (
-                    channel.inherited,
-                    *map(tuple, channel.trailing),
-                    not channel.asked.ended and channel.asked.unit - channel.gone.unit,
-                    not channel.asked.ended and channel.asked.visits - channel.gone.visits,
-                    channel.outputs and not channel.asked.ended and channel.asked.unit - channel.leaving.unit,
-                )
-                for channel in channels
-            ),
-        )
+        now = player.env.now
+        due: list[list[tuple[int, int]]] = [[] for _ in self.cursors]
+        for event in player.due:
+            due[self._actor(event.rank)].append((event.rank, event.time))
+        fixed: list[tuple[object, ...]] = [(player.running, player.ending, player.limit, player.cause)]
+        for channel in self.channels:
+            ahead: tuple[object, ...] = (channel.inherited, *map(tuple, channel.trailing))
+            asked, gone = channel.asked, channel.gone
+            if not asked.ended:  # how far it is ahead decides, as long as there is more to be asked for
+                ahead += (asked.visits - gone.visits,)
+                if channel.fluid:
+                    ahead += (asked.unit - gone.unit, channel.outputs and asked.unit - channel.leaving.unit)
+            fixed.append(ahead)
         return State(
             player.block.index[loop],
             now,
-            fixed,
-            tuple(tuple(cursor.index) for cursor in self.cursors),
-            tuple(max(now, port.free + passed) for port in self.servers),
-            tuple(sorted((due.rank, due.time + passed) for due in player.due)),
+            tuple(
+                Actor(own, tuple(tuple(cursor.index) for cursor in cursors), tuple(sorted(coming)))
+                for own, cursors, coming in zip(fixed, self.cursors, due, strict=True)
+            ),
+            tuple(self._limits(room) for room in player.rooms),
+            tuple(max(now, port.free) for port in self.ports),
+            tuple(tuple(counts) for counts in self._counts()),
             (*sorted(player.stalls), *sorted(player.moved)),
-            tuple(self._counts()),
         )
 
-    def _counts(self) -> list[int]:
+    def _actor(self, rank: int) -> int:
+        number = rank // 4
+        return 1 + number if number < len(self.channels) else 0
+
+    @staticmethod
+    def _limits(room: Room) -> int:
+        """What a room holds [bits], where that may keep something out."""
+        if room.space.capacity is None or all(channel.asked.ended for channel in room.channels):
+            return 0
+        return room.space.held
+
+    def _counts(self) -> Iterator[list[int]]:
+        """Counts of the chip and the datapath, of every channel, of every port, of every room."""
         player = self.player
-        counts = [player.folded, player.vectored]
-        counts += [number for cursor in self.cursors for number in (cursor.unit, cursor.visits)]
-        counts += [port.busy for port in self.servers]
-        counts += [room.space.held for room in player.rooms]
-        for channel in player.channels:
-            counts += [*channel.given[0], *channel.given[1], *channel.moved]
-        counts += [player.stalls[cause] for cause in sorted(player.stalls)]
-        counts += [bits for place in sorted(player.moved) for bits in player.moved[place]]
-        return counts
-
-    def _restore(self, counts: Iterable[int]) -> None:
-        """The inverse of `_counts`."""
-        player, number = self.player, iter(counts)
-        player.folded, player.vectored = next(number), next(number)
-        for cursor in self.cursors:
-            cursor.unit, cursor.visits = next(number), next(number)
-        for port in self.servers:
-            port.busy = next(number)
-        for room in player.rooms:
-            room.space.held = next(number)
-        for channel in player.channels:
-            for given in (*channel.given, channel.moved):
-                given[:] = [next(number) for _ in given]
-        for cause in sorted(player.stalls):
-            player.stalls[cause] = next(number)
-        for place in sorted(player.moved):
-            player.moved[place] = [next(number), next(number)]
-
-    def _times(self, loop: int, before: State, state: State) -> int:
-        """How often the period between two states comes again for certain."""
-        if before.fixed != state.fixed or before.named != state.named or len(before.due) != len(state.due):
-            return 0
-        period, time = state.digit - before.digit, state.now - before.now
-        going: list[tuple[int, ...]] = []
-        still: list[tuple[int, ...]] = []
-        most = END
-        program, kinds = self.player.program, self.player.kinds[loop]
-        for old, new in zip(before.places, state.places, strict=True):
-            if old == new:
-                still.append(new)
-            elif new[loop] - old[loop] == period and old[:loop] == new[:loop] and old[loop + 1 :] == new[loop + 1 :]:
-                going.append(new)
-                furthest = min(program.trips_at(loop, new) - 2, _alike(kinds, old[loop]))
-                most = min(most, (furthest - new[loop]) // period)
-            else:
-                return 0
-        for here in going:
-            for there in still:
-                if here[:loop] == there[:loop] and here[loop] - period <= there[loop]:
-                    most = min(most, (there[loop] - 1 - here[loop]) // period)
-        moments = [
-            *((old[1], new[1]) for old, new in zip(before.due, state.due, strict=True)),
-            *zip(before.free, state.free, strict=True),
+        yield [
+            player.folded,
+            *(player.stalls[cause] for cause in sorted(player.stalls)),
+            *(bits for place in sorted(player.moved) for bits in player.moved[place]),
+            *(number for cursor in self.cursors[0] for number in (cursor.unit, cursor.visits)),
         ]
-        if any(old[0] != new[0] for old, new in zip(before.due, state.due, strict=True)):
-            return 0
-        for earlier, later in moments:
-            if later - earlier == time:
-                continue
-            if later != earlier:
-                return 0
-            if time:
-                most = min(most, (later - state.now - 1) // time)
+        for channel, cursors in zip(self.channels, self.cursors[1:], strict=True):
+            yield [
+                *(number for cursor in cursors for number in (cursor.unit, cursor.visits)),
+                *channel.given[0],
+                *channel.given[1],
+                *channel.moved,
+                player.vectored if channel is player.top else 0,
+            ]
+        for port in self.ports:
+            yield [port.busy]
+        for room in player.rooms:
+            yield [room.space.held]
+
+    def _restore(self, counts: list[Iterable[int] | None]) -> None:
+        """Set what `_counts` gives; None leaves it as it is."""
+        player = self.player
+        of_chip, *rest = counts
+        channels, ports = rest[: len(self.channels)], rest[len(self.channels) : len(self.channels) + len(self.ports)]
+        if of_chip is not None:
+            number = iter(of_chip)
+            player.folded = next(number)
+            for cause in sorted(player.stalls):
+                player.stalls[cause] = next(number)
+            for place in sorted(player.moved):
+                player.moved[place] = [next(number), next(number)]
+            for cursor in self.cursors[0]:
+                cursor.unit, cursor.visits = next(number), next(number)
+        for channel, cursors, own in zip(self.channels, self.cursors[1:], channels, strict=True):
+            if own is not None:
+                number = iter(own)
+                for cursor in cursors:
+                    cursor.unit, cursor.visits = next(number), next(number)
+                for given in (*channel.given, channel.moved):
+                    given[:] = [next(number) for _ in given]
+                if channel is player.top:
+                    player.vectored = next(number)
+        for port, busy in zip(self.ports, ports, strict=True):
+            if busy is not None:
+                (port.busy,) = busy
+        for room, held in zip(player.rooms, rest[len(self.channels) + len(self.ports) :], strict=True):
+            if held is not None:
+                (room.space.held,) = held
+
+    # What goes on as before
+
+    def _going(self, loop: int, before: State, state: State) -> frozenset[int]:
+        """Actors that go with the loop; none where something else could interfere with them."""
+        if before.names != state.names:
+            return frozenset()
+        period, time = state.digit - before.digit, state.now - before.now
+        going: set[int] = set()
+        alone: set[int] = set()
+        for number, (old, new) in enumerate(zip(before.actors, state.actors, strict=True)):
+            if _goes(old, new, loop, period, time):
+                going.add(number)
+            elif old != new:
+                alone.add(number)
+        if 0 not in going:
+            return frozenset()
+        # Whoever shares a room with what is by itself may be let in by it.
+        rooms = {self.rooms[number] for number in alone}
+        alone |= {number for number in range(1, len(self.rooms)) if self.rooms[number] in rooms}
+        ports = frozenset().union(*(self.uses[number] for number in going))
+        for number in alone:
+            channel = self.channels[number - 1]
+            below = self.below[number - 1]
+            if (
+                number in going
+                or below in going - {0}
+                or channel.above is not None
+                or channel.depth > loop
+                or ports & self.uses[number]
+                or (below and not self._fed(channel, self.channels[below - 1]))
+            ):
+                return frozenset()
+        for port in ports:
+            passed = state.free[port] - before.free[port]
+            if passed not in (0, time) or (passed == 0 and any(port in self.uses[number] for number in alone)):
+                return frozenset()
+        for number in going - {0}:
+            if before.held[self.rooms[number]] != state.held[self.rooms[number]]:
+                return frozenset()
+        return frozenset(going)
+
+    @staticmethod
+    def _fed(channel: Channel, below: Channel) -> bool:
+        """Whether the channel below waits for something else than this one."""
+        source = channel.asked if below.outputs and not below.starts_from_sums() else channel.came
+        return below.asked.ended or source.index > below.asked.index
+
+    def _times(self, loop: int, before: State, state: State, going: frozenset[int]) -> int:
+        """How often the period between two states comes again for certain."""
+        period, time = state.digit - before.digit, state.now - before.now
+        program, kinds = self.player.program, self.player.kinds[loop]
+        places = [place for number in going for place in state.actors[number].places]
+        olds = [place for number in going for place in before.actors[number].places]
+        fixed = {
+            place for number, actor in enumerate(state.actors) if number not in going for place in actor.places
+        } | {new for old, new in zip(olds, places, strict=True) if old == new}
+        moved = {(old, new) for old, new in zip(olds, places, strict=True) if old != new}
+        most = END
+        for old, new in moved:
+            furthest = min(program.trips_at(loop, new) - 2, _alike(kinds, old[loop]))
+            most = min(most, (furthest - new[loop]) // period)
+            for there in fixed:
+                if new[:loop] == there[:loop] and old[loop] <= there[loop]:
+                    most = min(most, (there[loop] - 1 - new[loop]) // period)
+        if time:
+            still = [actor for number, actor in enumerate(state.actors) if actor == before.actors[number]]
+            for moment in (moment for actor in still for _, moment in actor.due):
+                most = min(most, (moment - state.now - 1) // time)
+            for earlier, later in zip(before.free, state.free, strict=True):
+                if earlier == later:
+                    most = min(most, (later - state.now - 1) // time)
         return most
 
-    def _skip(self, loop: int, before: State, state: State, times: int) -> None:
+    def _skip(self, loop: int, before: State, state: State, going: frozenset[int], times: int) -> None:
         player = self.player
         period, time = state.digit - before.digit, state.now - before.now
         tiles = player.block.unit
-        for cursor, old, new in zip(self.cursors, before.places, state.places, strict=True):
-            if old != new:
-                cursor.index[loop] += times * period
+        for number in going:
+            old, new = before.actors[number], state.actors[number]
+            for cursor, there, here in zip(self.cursors[number], old.places, new.places, strict=True):
+                if there != here:
+                    cursor.index[loop] += times * period
+        ports = frozenset().union(*(self.uses[number] for number in going))
+        rooms = {self.rooms[number] for number in going}
+        concerned = [
+            *(number in going for number in range(len(self.cursors))),
+            *(number in ports for number in range(len(self.ports))),
+            *(number in rooms for number in range(len(player.rooms))),
+        ]
         self._restore(
-            new + times * (new - old) for old, new in zip(before.counts, state.counts, strict=True)
+            [
+                [there + times * (there - here) for here, there in zip(old, new, strict=True)] if yes else None
+                for yes, old, new in zip(concerned, before.counts, state.counts, strict=True)
+            ]
         )
         player.skipped += player.block.unit - tiles
         if time:
-            self._pass(before, state, times * time)
+            for port in ports:
+                if state.free[port] - before.free[port] == time:
+                    self.ports[port].free = state.free[port] + times * time
+            for due in [due for due in player.due if self._actor(due.rank) in going]:
+                due.put_off(times * time)
+            player.marked += times * time
             player.note_skip(loop, times * period, times * time)
 
-    def _pass(self, before: State, state: State, ticks: int) -> None:
-        """Let time go by; what stands still comes nearer."""
-        player = self.player
-        for port, earlier, later in zip(self.servers, before.free, state.free, strict=True):
-            if later == earlier:
-                port.free -= ticks
-        coming = sorted(player.due, key=lambda due: (due.rank, due.time))
-        for due, (_, earlier), (_, later) in zip(coming, before.due, state.due, strict=True):
-            if later == earlier:
-                due.put_off(-ticks)
-        player.skipped_ticks += ticks
+
+def _goes(old: Actor, new: Actor, loop: int, period: int, time: int) -> bool:
+    """Whether everything about an actor goes with a loop, and something does."""
+    if old.fixed != new.fixed or len(old.due) != len(new.due):
+        return False
+    if any(rank != other or later - earlier != time for (rank, earlier), (other, later) in zip(old.due, new.due)):
+        return False
+    moved = False
+    for there, here in zip(old.places, new.places, strict=True):
+        if there != here:
+            if here[loop] - there[loop] != period or here[:loop] != there[:loop] or here[loop + 1 :] != there[loop + 1 :]:
+                return False
+            moved = True
+    return moved
 
 
 def _alike(kinds: list[int], digit: int) -> int:

@@ -32,15 +32,26 @@ class Durations:
     Args:
         convolution: that the core takes for the commands of a tile [cycles]; product: of a matrix product.
         line: that a line of 64 bytes adds to the beats that it is moved in [cycles].
+        latency: from the last request of a command to read until the command is done with [cycles].
     """
 
     convolution: float
     product: float
     line: float
+    latency: float
 
     def issue(self, ran: Program) -> float:
         """Commands of one tile [cycles]."""
         return self.product if ran.is_product else self.convolution
+
+    def read(self, ran: Program, of: Tiles) -> NDArray[np.float64]:
+        """What tiles read: bound by what is moved, or by commands that wait until one before is done with [cycles]."""
+        moved = of.beats + self.line * of.lines
+        return np.maximum(moved, (moved + self.latency * of.commands) / ran.commands_in_flight)
+
+    def write(self, of: Tiles) -> NDArray[np.float64]:
+        """What tiles write [cycles]."""
+        return of.written + self.line * of.touched
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ _State = tuple[int, int, int, int]
 
 def closed_form(ran: Program, of: Tiles, durations: Durations) -> float:
     """Cycles if every tile took as long as the slowest of core, DMA and array for it [cycles]."""
-    dma = of.beats + of.written + durations.line * (of.lines + of.touched)
+    dma = durations.read(ran, of) + durations.write(of)
     return float((of.count * np.maximum(np.maximum(of.array, dma), durations.issue(ran))).sum())
 
 
@@ -78,9 +89,9 @@ def play(ran: Program, of: Tiles, durations: Durations) -> Run:
 class _Player:
     def __init__(self, ran: Program, of: Tiles, durations: Durations) -> None:
         self.issue = round(TICKS * durations.issue(ran))
-        self.load = _ticks(of.beats + durations.line * of.lines)
+        self.load = _ticks(durations.read(ran, of))
         self.work = _ticks(of.array)
-        self.store = _ticks(of.written + durations.line * of.touched)
+        self.store = _ticks(durations.write(of))
         self.count = of.count
         self.places = [LOOPS.index(loop) for loop in ran.order]
         self.runs = [[(kind, len(list(alike))) for kind, alike in groupby(of.classes[place])] for place in self.places]

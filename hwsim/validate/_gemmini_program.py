@@ -8,7 +8,8 @@ command sequence each. Read in
             by the size of the array (`per_pe_dim`), layers/extract_data_csv.py makes tiles and loops of them (commit
             6bae4f9), templates/*_tilings.c call include/gemmini.h (commit 928aba8, August 2023).
   [gemmini] github.com/ucb-bar/gemmini, src/main/scala/gemmini: DMA.scala (commit a99a4ee), ExecuteController.scala
-            (commit 01c93bf), LoopConv.scala (commit 03fa3d1), LoopMatmul.scala.
+            (commit 01c93bf), LoadController.scala (commit 03b99bc), LoopConv.scala (commit 03fa3d1), LoopMatmul.scala,
+            Configs.scala.
 
 The runs are older than some of these versions. What is inferred from the cycles rather than read is marked so.
 """
@@ -33,6 +34,9 @@ ARRAYS = (4, 8, 16, 32, 64)
 
 #: Bytes that the DMA moves a cycle, and at most in one request: also a line of the cache behind it. Configs.scala
 BEAT, LINE = 16, 64
+
+#: Requests that the DMA has in flight at most. Configs.scala
+IN_FLIGHT = 16
 
 #: Rows that a product takes at least, however few it has: writes to one accumulator address must be so far apart.
 #: ExecuteController.scala
@@ -72,6 +76,14 @@ class Program:
     def is_product(self) -> bool:
         """Whether it multiplies matrices, which have a template of their own."""
         return self.size["Q"] == self.size["R"] == self.size["S"] == 1
+
+    @property
+    def commands_in_flight(self) -> int:
+        """Commands to read that are followed up at a time; a command reads as many rows as the array has.
+
+        LoadController.scala, DMACommandTracker.scala
+        """
+        return IN_FLIGHT // self.side + 1
 
     @property
     def data(self) -> int:
@@ -131,7 +143,7 @@ class Tiles:
         classes: of the tiles along every loop, in the order in which they come.
         count: tiles of the class.
         array: that the array works [cycles].
-        beats: of 16 bytes that are read; lines: of 64 bytes that they touch.
+        beats: of 16 bytes that are read; lines: of 64 bytes that they touch; commands: that read them.
         written: beats of 16 bytes; touched: lines of 64 bytes that they touch.
         outside: the tile lies in the padding alone, and the size of its window underflows.
     """
@@ -141,6 +153,7 @@ class Tiles:
     array: _Axis
     beats: _Axis
     lines: _Axis
+    commands: _Axis
     written: _Axis
     touched: _Axis
     outside: NDArray[np.bool_]
@@ -153,8 +166,9 @@ def tiles(ran: Program) -> Tiles:
       pixels, passes. A piece takes a cycle a pixel, `LEAST_ROWS` at least; the first after a change of weights takes
       `side`, in which the next block is shifted in. ExecuteController.scala, LoopConv.scala
     * Reads: every tile reads its weights and its inputs anew, halo included and padding left out, a row of channels at
-      a time, in requests of aligned 16, 32 or 64 bytes, whichever brings most. DMA.scala. Inferred: nothing is kept
-      from one tile to the next.
+      a time, in requests of aligned 16, 32 or 64 bytes, whichever brings most. DMA.scala. A command reads up to `side`
+      pixels of a row of the image, or rows of weights, of up to 64 bytes each. LoopConv.scala. Inferred: nothing is
+      kept from one tile to the next.
     * Writes: partial sums stay in the accumulator until the last tile along C, R and S; then they leave in 8 bits.
     """
     classes, starts = zip(*(_alike(ran, loop) for loop in LOOPS), strict=True)
@@ -169,6 +183,8 @@ def tiles(ran: Program) -> Tiles:
     loading = ran.side - np.where(p >= ran.side, ran.side, last_piece)
     image = n * _lines_of_image(high, wide, ran.image, ran.size["C"], c)
     outputs = n * _lines_of_image(q, p, ran.size["P"], ran.size["K"], k)
+    commands = n * high * np.ceil(wide / ran.side) * np.ceil(c / LINE)
+    commands = commands + s * r * np.ceil(c / ran.side) * np.ceil(k / LINE)
     ends = (_spread(loop, [each + ran.step[loop] >= ran.size[loop] for each in along[loop]]) for loop in "SRC")
     done = prod(ends)
     inputs_row, weights_row = _row_beats(ran, "C", c), _row_beats(ran, "K", k)
@@ -184,6 +200,7 @@ def tiles(ran: Program) -> Tiles:
         full(blocks * s * r * (n * q * pieces + loading)),
         full(n * high * wide * inputs_row + s * r * c * weights_row),
         full(image + s * r * _lines(c, ran.size["K"], k)),
+        full(commands),
         full(np.where(done > 0, n * q * p * weights_row, 0)),
         full(np.where(done > 0, outputs, 0)),
         np.broadcast_to((rows < 0) | (columns < 0), shape),

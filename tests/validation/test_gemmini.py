@@ -46,13 +46,15 @@ def test_the_price_is_the_mappings_own_whatever_array_is_around_it() -> None:
 
 
 def written(path: Path, durations: Durations) -> Path:
-    """Thirty mappings of twelve layers, with the cycles that the closed form has for these durations."""
+    """Five mappings for each of twelve sizes, with the cycles that the closed form has for these durations."""
     lines = [HEADER]
     for layer in range(12):
         for text, shape in (
-            (f"L3[WIO] K8 Q14 P7 - L2[WI] K4X - L1[O] Q2 C{layer + 1} C4X - L0[W] P4", (28, 28, 1)),
-            (f"L3[WIO] K2 P4 - L2[WI] K16X - L1[O] C{layer + 1} C4X - L0[W] P4", (16, 1, 1)),
+            (f"L3[WIO] K8 C{layer + 1} Q2 - L2[WI] K4X - L1[O] Q14 C4X - L0[W] P28", (28, 28, 1)),
+            (f"L3[WIO] K8 C{layer + 1} Q9 P9 - L2[WI] K4X - L1[O] C4X Q3 - L0[W] P3", (27, 27, 1)),
+            (f"L3[WIO] K2 C{layer + 1} - L2[WI] K4X - L1[O] K4 C4X - L0[W] P16", (16, 1, 1)),
             (f"L3[WIO] Q4 K2 C{layer + 1} - L2[WI] K16X - L1[O] Q7 R3 S3 C4X - L0[W] P28", (28, 28, 3)),
+            (f"L3[WIO] Q7 K1 C{layer + 1} - L2[WI] K32X - L1[O] Q4 C4X - L0[W] P28", (28, 28, 1)),
         ):
             p, q, kernel = shape
             nest = LoopNest(C=4 * layer + 4, K=32, P=p, Q=q, R=kernel, S=kernel)
@@ -65,9 +67,12 @@ def written(path: Path, durations: Durations) -> Path:
 
 def test_durations_are_found_again(tmp_path: Path) -> None:
     """On one half of the layers, and then the other half comes out as well."""
-    report = validate("gemmini", written(tmp_path / "rtl.csv", Durations(convolution=310, product=90, line=3.5)))
+    report = validate(
+        "gemmini", written(tmp_path / "rtl.csv", Durations(convolution=310, product=90, line=3.5, latency=44))
+    )
     assert "310 cycles for the commands of a convolution's tile and 90 for" in report.findings[0]
     assert "64 bytes adds 3.50 cycles" in report.findings[0]
+    assert "done with 44 cycles after" in report.findings[0]
     held_out = dict(zip(report.tables[0].column("cycles of"), report.tables[0].column("held-out half"), strict=True))
     assert held_out["program: slowest of core, DMA, array"] == "0.0 %"
     assert held_out["hwsim's price of the mapping"] != "0.0 %"

@@ -22,14 +22,14 @@ def tiles(classes: dict[str, tuple[int, ...]], **taken: np.ndarray) -> Tiles:
         count *= np.bincount(each).reshape([-1 if place == axis else 1 for place in range(7)])
     zero = np.zeros(shape)
     given = {name: np.broadcast_to(np.asarray(values, dtype=float), shape) for name, values in taken.items()}
-    full = {"array": zero, "beats": zero, "lines": zero, "written": zero, "touched": zero} | given
+    full = dict.fromkeys(("array", "beats", "lines", "commands", "written", "touched"), zero) | given
     return Tiles(tuple(along), count, outside=zero > 0, **full)
 
 
-def ran(of: Tiles, order: str) -> Program:
+def ran(of: Tiles, order: str, side: int = 4) -> Program:
     """A convolution with so many tiles."""
     size = {loop: len(each) for loop, each in zip(LOOPS, of.classes, strict=True)}
-    return Program(4, size | {"R": 2}, dict.fromkeys(LOOPS, 1), order, 1, 0, 1)
+    return Program(side, size | {"R": 2}, dict.fromkeys(LOOPS, 1), order, 1, 0, 1)
 
 
 def row(*values: float) -> np.ndarray:
@@ -38,7 +38,7 @@ def row(*values: float) -> np.ndarray:
 
 
 def played(issue: float, of: Tiles, order: str) -> float:
-    return play(ran(of, order), of, Durations(convolution=issue, product=0, line=0)).cycles
+    return play(ran(of, order), of, Durations(convolution=issue, product=0, line=0, latency=0)).cycles
 
 
 def test_one_tile_passes_through_core_dma_and_array() -> None:
@@ -67,7 +67,7 @@ def test_no_more_than_two_tiles_are_at_work() -> None:
 
 def test_the_core_is_what_tiny_tiles_wait_for() -> None:
     of = tiles({"C": (0,) * 1000}, beats=row(3), array=row(4))
-    run = play(ran(of, "C"), of, Durations(convolution=128, product=0, line=0))
+    run = play(ran(of, "C"), of, Durations(convolution=128, product=0, line=0, latency=0))
     assert run.cycles == 128 * 1000 + 3 + 4
     assert run.busy == {"core": 128_000, "DMA": 3000, "array": 4000}
     assert run.tiles == 1000
@@ -76,9 +76,17 @@ def test_the_core_is_what_tiny_tiles_wait_for() -> None:
 
 def test_lines_cost_their_time() -> None:
     of = tiles({"C": (0,) * 10}, beats=row(4), lines=row(10), written=row(1), touched=row(3))
-    run = play(ran(of, "C"), of, Durations(convolution=0, product=0, line=2.5))
+    run = play(ran(of, "C"), of, Durations(convolution=0, product=0, line=2.5, latency=0))
     assert run.busy["DMA"] == pytest.approx(10 * (4 + 25 + 1 + 7.5))
     assert run.cycles == pytest.approx(run.busy["DMA"])
+
+
+@pytest.mark.parametrize(("side", "expected"), [(4, 30), (16, (30 + 3 * 40) / 2), (32, 30 + 3 * 40), (64, 150)])
+def test_commands_wait_where_few_are_followed_up(side: int, expected: float) -> None:
+    """Three commands of 10 beats: 5, 2 and 1 of them are followed up at a time, of 16 requests in flight."""
+    of = tiles({}, beats=row(30), commands=row(3))
+    run = play(ran(of, "", side), of, Durations(convolution=0, product=0, line=0, latency=40))
+    assert run.cycles == expected
 
 
 def simulated(issue: int, of: Tiles, order: str) -> float:
@@ -173,7 +181,7 @@ def test_skipping_changes_nothing(drawn: tuple[int, Tiles, str]) -> None:
 @given(programs())
 def test_no_faster_than_the_busiest_no_slower_than_all_in_turn(drawn: tuple[int, Tiles, str]) -> None:
     issue, of, order = drawn
-    run = play(ran(of, order), of, Durations(convolution=issue, product=0, line=0))
+    run = play(ran(of, order), of, Durations(convolution=issue, product=0, line=0, latency=0))
     assert max(run.busy.values()) <= run.cycles <= sum(run.busy.values())
 
 
@@ -181,7 +189,7 @@ def test_equal_tiles_take_the_closed_form() -> None:
     """Whichever is slowest, but for the first tile's way in and the last tile's way out."""
     for issue, beats, array in ((100, 30, 50), (20, 130, 50), (20, 30, 150)):
         of = tiles({"C": (0,) * 500, "K": (0,) * 20}, beats=row(beats), array=row(array), written=row(10))
-        program, durations = ran(of, "KC"), Durations(convolution=issue, product=0, line=0)
+        program, durations = ran(of, "KC"), Durations(convolution=issue, product=0, line=0, latency=0)
         slowest = closed_form(program, of, durations)
         assert slowest == 10_000 * max(issue, beats + 10, array)
         assert abs(play(program, of, durations).cycles - slowest) <= issue + beats + array + 10

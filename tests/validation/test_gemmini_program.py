@@ -76,6 +76,7 @@ class Counted(NamedTuple):
     tiles: int
     array: int
     beats: int
+    commands: int
     written: int
 
 
@@ -86,7 +87,7 @@ def starts(ran: Program, loop: str) -> Iterator[range]:
 
 def count(ran: Program) -> Counted:
     """Every tile, every row of bytes that it moves, every piece of a row that passes through the array."""
-    many = array = moved = written = 0
+    many = array = moved = commands = written = 0
     for n, q, p, k, s, r, c in product(*(list(starts(ran, loop)) for loop in LOOPS)):
         many += 1
         rows = range(q.start * ran.stride + s.start - ran.padding, (q.stop * ran.stride) + s.stop - ran.padding - 1)
@@ -94,6 +95,11 @@ def count(ran: Program) -> Counted:
         inside = [(y, x) for y in rows for x in columns if 0 <= y < ran.image and 0 <= x < ran.image]
         moved += len(n) * sum(beats((c.start + ran.size["C"] * (y * ran.image + x)) % 64, len(c)) for y, x in inside)
         moved += len(s) * len(r) * sum(beats((k.start + ran.size["K"] * each) % 64, len(k)) for each in c)
+        within = len({x for _, x in inside})
+        for _ in product(n, {y for y, _ in inside}, range(0, within, ran.side), range(0, len(c), 64)):
+            commands += 1
+        for _ in product(s, r, range(0, len(c), ran.side), range(0, len(k), 64)):
+            commands += 1
         blocks = [(a, b) for a in range(0, len(k), ran.side) for b in range(0, len(c), ran.side)]
         for _ in product(blocks, s, r):
             fresh = True
@@ -102,7 +108,7 @@ def count(ran: Program) -> Counted:
                 fresh = False
         if all(each.stop == ran.size[loop] for loop, each in zip("SRC", (s, r, c), strict=True)):
             written += len(n) * len(q) * len(p) * beats(k.start % 64, len(k))
-    return Counted(many, array, moved, written)
+    return Counted(many, array, moved, commands, written)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -124,6 +130,7 @@ def test_classes_add_up_to_every_tile_counted_out(seed: int) -> None:
     assert (found.count * found.written).sum() == pytest.approx(expected.written, rel=1e-9)
     if not found.outside.any():
         assert (found.count * found.beats).sum() == pytest.approx(expected.beats, rel=1e-9)
+        assert (found.count * found.commands).sum() == expected.commands
 
 
 def test_lines_of_whole_rows_and_of_columns() -> None:
