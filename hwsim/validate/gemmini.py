@@ -309,8 +309,9 @@ FINDINGS = (
     "32 follows up but one at a time, and shifts in a block of weights before it computes. hwsim's price knows none of "
     "it, and playing the mapping with its ports and buffers does not help. Mappings with long work between two visits "
     "to DRAM, which a mapper prefers, come out close.",
-    "Unexplained: where the DMA is busiest the error is a fifth. A line that misses the 512 KiB cache must take longer "
-    "than one that hits, and one duration stands for both: layers of up to 512 KiB come out slow, and the larger a "
-    "layer, the faster. Tiles that lie in the padding alone have windows of negative size, which the hardware's "
-    "unsigned counters probably take for huge ones; nothing here follows them.",
+    "Unexplained: where the DMA is busiest the error is a fifth. One duration stands for lines that are in the 512 KiB "
+    "cache and lines that are not, which fits that layers of up to 512 KiB come out slow, and the larger a layer, the "
+    "faster; but two durations hardly lower the error, so there is more to it. Tiles that lie in the padding alone "
+    "have windows of negative size, which the hardware's unsigned counters probably take for huge ones; nothing here "
+    "follows them.",
 )
