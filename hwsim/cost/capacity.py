@@ -31,7 +31,7 @@ def occupancy(
 ) -> tuple[Occupancy, ...]:
     """Bits taken by a tile at one level, for every bounded memory of it.
 
-    A resident operand takes no room outside its home, and there its whole tensor's (see `_at_home`).
+    A resident operand takes no room outside its home, and there its whole tensor's (see `at_home`).
 
     Args:
         tile: extent of every dimension at this level; arrays of any broadcastable shapes.
@@ -47,7 +47,7 @@ def occupancy(
             if operand in bypass:
                 continue
             if operand in problem.resident and level <= problem.home(operand):
-                bits = bits + (_at_home(problem, operand, tile) if level == problem.home(operand) else 0)
+                bits = bits + (at_home(problem, operand, tile) if level == problem.home(operand) else 0)
                 continue
             width = problem.precision.output_bits if outermost and operand is Operand.OUTPUTS else None
             width = problem.stored_bits(operand) if width is None else width
@@ -56,7 +56,7 @@ def occupancy(
     return tuple(result)
 
 
-def _at_home(problem: Problem, operand: Operand, tile: Dictionary[str, Array]) -> Array:
+def at_home(problem: Problem, operand: Operand, tile: Dictionary[str, Array]) -> Array:
     """Bits of a resident operand in its home.
 
     Finished outputs lie there at their own width, partial sums at the accumulator's: those of the tile, or of the whole

@@ -8,6 +8,7 @@ first time (on the way in) or for the last time (on the way out). Units are coun
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 from hwsim.operators.nest import Operand
 from hwsim.simulate.machine import Port, Space
@@ -26,42 +27,6 @@ def key(kinds: Kinds, index: list[int], depth: int) -> tuple[int, ...]:
     return tuple([kind[digit] for kind, digit in zip(kinds[:depth], index, strict=False)])
 
 
-class Cursor:
-    """A place among the units of a channel.
-
-    Args:
-        depth: how many of the loops count units.
-        visit: how many of them count tiles.
-    """
-
-    __slots__ = ("_program", "depth", "index", "unit", "visit", "visits")
-
-    def __init__(self, program: Program, depth: int, visit: int) -> None:
-        self._program, self.depth, self.visit = program, depth, visit
-        self.index = [0] * max(1, len(program.loops))
-        self.unit = self.visits = 0
-
-    @property
-    def ended(self) -> bool:
-        """Whether every unit has been passed."""
-        return self.index[0] == END
-
-    def step(self) -> int:
-        """Go on to the next unit; the loop that went on, -1 at the end."""
-        changed = self._program.advance(self.index, self.depth) if self.depth else -1
-        self.unit += 1
-        if changed < self.visit:
-            self.visits += 1
-            if changed < 0:
-                self.index[0] = END
-        return changed
-
-    def passed_by(self, other: Cursor) -> bool:
-        """Whether another cursor has left the unit that this one stands on behind, all of it."""
-        depth = self.depth
-        return other.index[0] == END if not depth else other.index[:depth] > self.index[:depth]
-
-
 class Amounts:
     """What a tile, or a piece of one, moves [bits].
 
@@ -74,6 +39,64 @@ class Amounts:
 
     def __init__(self, read: int, written: int, room: int) -> None:
         self.read, self.written, self.room = read, written, room
+
+
+class Tile(NamedTuple):
+    """What a tile moves.
+
+    Args:
+        ways: down and up.
+        moved: by all instances: read above, written below, read below, written above [bits].
+    """
+
+    ways: tuple[Amounts, Amounts]
+    moved: tuple[int, int, int, int]
+
+
+def digits(program: Program, cursor: Cursor) -> str:
+    """Where a cursor stands: `k3 p0`."""
+    loops = zip(program.loops[: cursor.depth], cursor.index, strict=False)
+    return " ".join(f"{loop.dim.lower()}{digit}" for loop, digit in loops)
+
+
+class Cursor:
+    """A place among the units of a channel.
+
+    Args:
+        depth: how many of the loops count units.
+        visit: how many of them count tiles.
+    """
+
+    __slots__ = ("_program", "depth", "index", "rooms", "tile", "unit", "visit", "visits")
+
+    def __init__(self, program: Program, depth: int, visit: int) -> None:
+        self._program, self.depth, self.visit = program, depth, visit
+        self.index = [0] * max(1, len(program.loops))
+        self.unit = self.visits = 0
+        #: What is known of the unit it stands on.
+        self.tile: Tile | None = None
+        self.rooms: tuple[int, int] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether every unit has been passed."""
+        return self.index[0] == END
+
+    def step(self) -> int:
+        """Go on to the next unit; the loop that went on, -1 at the end."""
+        changed = self._program.advance(self.index, self.depth) if self.depth else -1
+        self.unit += 1
+        self.tile = self.rooms = None
+        if changed < self.visit:
+            self.visits += 1
+            if changed < 0:
+                self.index[0] = END
+        return changed
+
+    def passed_by(self, other: Cursor) -> bool:
+        """Whether another cursor has left the unit that this one stands on behind, all of it."""
+        depth = self.depth
+        return other.index[0] == END if not depth else other.index[:depth] > self.index[:depth]
 
 
 class Channel:
@@ -122,12 +145,12 @@ class Channel:
         #: Bits moved on the whole chip: read above, written below, read below, written above.
         self.moved = [0, 0, 0, 0]
         self._down: Amounts | None = None
-        self._tiles: dict[tuple[int, ...], tuple[Amounts, Amounts, tuple[int, int, int, int]]] = {}
+        self._tiles: dict[tuple[int, ...], Tile] = {}
         self._rooms: dict[tuple[int, ...], tuple[int, int]] = {}
 
-    def starts_from_sums(self) -> bool:
-        """Whether the next unit to be asked for continues from partial sums."""
-        return self.outputs and self._tile(self.asked.index)[0].written > 0
+    def continues(self) -> bool:
+        """Whether the next tile to be asked for continues from partial sums."""
+        return self.outputs and self._tile(self.asked).ways[0].written > 0
 
     def next_down(self) -> Amounts:
         """What the next unit to be asked for moves and takes."""
@@ -141,7 +164,7 @@ class Channel:
 
     def next_room(self) -> int:
         """What the next unit to be gone leaves [bits]."""
-        return self._room(self.gone.index, 1)
+        return self._room(self.gone, 1)
 
     def ask(self) -> bool:
         """Take the next unit as asked for; whether it was the last."""
@@ -161,7 +184,7 @@ class Channel:
             given[1] += unit.read
             given[2] += unit.written
         before = cursor.visits
-        moved = self._tile(cursor.index)[2]
+        moved = self._tile(cursor).moved
         cursor.step()
         if cursor.visits != before:
             given[:] = 0, 0, 0
@@ -170,42 +193,48 @@ class Channel:
         return cursor.ended
 
     def _unit(self, cursor: Cursor, way: int) -> Amounts:
-        tile = self._tile(cursor.index)[way]
+        tile = self._tile(cursor).ways[way]
         if not self.pieces:
             return tile
-        room = self._room(cursor.index, way)
+        room = self._room(cursor, way)
         taken = self.given[way]
         if taken[0] + room == tile.room:  # the last piece takes what rounding left
             return Amounts(tile.read - taken[1], tile.written - taken[2], room) if room else Amounts(0, 0, 0)
         return Amounts(tile.read * room // tile.room, tile.written * room // tile.room, room)
 
-    def _room(self, index: list[int], way: int) -> int:
+    def _room(self, cursor: Cursor, way: int) -> int:
+        """What a unit takes on its way down, or leaves on its way up [bits]."""
         if not self.pieces:
-            return self._tile(index)[way].room
-        key = self._key(index, self.depth)
-        if key not in self._rooms:
-            self._rooms[key] = (self.pieces.first.at(index), self.pieces.last.at(index))
-        return self._rooms[key][way]
+            return self._tile(cursor).ways[way].room
+        if cursor.rooms is None:
+            index = cursor.index
+            own = self._key(index, self.depth)
+            if own not in self._rooms:
+                self._rooms[own] = (self.pieces.first.at(index), self.pieces.last.at(index))
+            cursor.rooms = self._rooms[own]
+        return cursor.rooms[way]
 
-    def _tile(self, index: list[int]) -> tuple[Amounts, Amounts, tuple[int, int, int, int]]:
+    def _tile(self, cursor: Cursor) -> Tile:
         """The tile that is due here, down and up, and what the whole chip moves for it."""
-        key = self._key(index, self.link.depth)
-        if key not in self._tiles:
-            link, below = self.link, self.link.at_child
-            assert below is not None
-            start = [*index[: link.depth], *[0] * (len(index) - link.depth)]
-            parent, chip, room = link.at_parent, link.chip, min(self.most, link.tile.at(start))
-            self._tiles[key] = (
+        if cursor.tile is None:
+            own = self._key(cursor.index, self.link.depth)
+            if own not in self._tiles:
+                self._tiles[own] = self._priced(cursor.index)
+            cursor.tile = self._tiles[own]
+        return cursor.tile
+
+    def _priced(self, index: list[int]) -> Tile:
+        link, below = self.link, self.link.at_child
+        assert below is not None
+        start = [*index[: link.depth], *[0] * (len(index) - link.depth)]
+        parent, chip, room = link.at_parent, link.chip, min(self.most, link.tile.at(start))
+        return Tile(
+            (
                 Amounts(parent.down_reads.at(start), below.down_writes.at(start), room),
                 Amounts(below.up_reads.at(start), parent.up_writes.at(start), room),
-                (
-                    chip.down_reads.at(start),
-                    chip.down_writes.at(start),
-                    chip.up_reads.at(start),
-                    chip.up_writes.at(start),
-                ),
-            )
-        return self._tiles[key]
+            ),
+            (chip.down_reads.at(start), chip.down_writes.at(start), chip.up_reads.at(start), chip.up_writes.at(start)),
+        )
 
     def _key(self, index: list[int], depth: int) -> tuple[int, ...]:
         """Iterations of equal keys move the same."""

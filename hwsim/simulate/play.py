@@ -20,8 +20,9 @@ from __future__ import annotations
 
 from hwsim.cost.layer import LayerCost
 from hwsim.cost.streamed import VECTOR
+from hwsim.simulate.blame import LAUNCH
 from hwsim.simulate.played import Played, Slice
-from hwsim.simulate.player import LAUNCH, Player
+from hwsim.simulate.player import Player
 
 
 def play(cost: LayerCost, *, exact: bool = False, record: bool = False, bounded: bool = True) -> Played:
@@ -52,7 +53,8 @@ def _streamed(cost: LayerCost, record: bool) -> Played:
         stalls={cause: cycles for cause, cycles in stalls.items() if cycles},
         moved={
             (cost.problem.levels[x.level].name if cost.problem else str(x.level), x.memory, str(x.operand)): (
-                float(x.read_bits), float(x.write_bits)
+                float(x.read_bits),
+                float(x.write_bits),
             )
             for x in cost.traffic
         },

@@ -22,13 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from hwsim.simulate.channel import END, Channel, Cursor
-from hwsim.simulate.machine import Port
-
-if TYPE_CHECKING:
-    from hwsim.simulate.player import Player, Room
+from hwsim.simulate.channel import END, Channel, Cursor, Kinds
+from hwsim.simulate.datapath import Datapath
+from hwsim.simulate.stage import SKIPPED, Stage
+from hwsim.simulate.transport import RANKS, Room, Transport
+from hwsim.simulate.visits import Program
 
 #: Iterations that are looked back upon; a longer period is not recognised.
 MEMORY = 6
@@ -81,52 +80,40 @@ class State:
 
 
 class Steady:
-    """Watches a player for repetition."""
+    """Watches a layer in play for repetition."""
 
-    def __init__(self, player: Player) -> None:
-        self.player = player
-        self.channels = player.channels
+    def __init__(self, stage: Stage, program: Program, kinds: Kinds, datapath: Datapath, transport: Transport) -> None:
+        self.stage, self.program, self.kinds, self.datapath = stage, program, kinds, datapath
+        self.transport, self.channels, self.rooms = transport, transport.channels, transport.rooms
+        #: Blocks that were not played.
+        self.skipped = 0
         self.cursors: list[tuple[Cursor, ...]] = [
-            (player.block, player.following),
-            *((c.asked, c.came, c.complete, c.leaving, c.gone) for c in player.channels),
+            (datapath.block, datapath.following),
+            *((c.asked, c.came, c.complete, c.leaving, c.gone) for c in self.channels),
         ]
-        machine = player.machine
+        machine = stage.machine
         self.ports = [machine.array, machine.vector, *machine.ports]
         number = {port: place for place, port in enumerate(self.ports)}
-        #: Ports that each actor uses, by number.
-        self.uses: list[frozenset[int]] = [frozenset(number[port] for port in self._near())]
-        for channel in player.channels:
+        #: Ports that each actor uses, and its room, by number; the datapath has none.
+        self.uses: list[frozenset[int]] = [frozenset(number[port] for port in datapath.ports)]
+        for channel in self.channels:
             ends = [port for port in (channel.source, channel.sink, channel.up_source, channel.up_sink) if port]
             ends += [machine.array] if any(port.alone for port in ends) else []
-            ends += [machine.vector] if channel is player.top else []
+            ends += [machine.vector] if channel is transport.top else []
             self.uses.append(frozenset(number[port] for port in ends))
-        self.rooms: list[int] = [-1, *(player.rooms.index(player.room[channel]) for channel in player.channels)]
-        self.below = [
-            1 + player.channels.index(player.below[channel]) if channel in player.below else 0
-            for channel in player.channels
-        ]
-        self.near = {1 + player.channels.index(channel) for channel in player.near}
-        loops = player.program.loops
-        self.past: list[list[State]] = [[] for _ in loops]
-        self.vain, self.rest, self.pause = [0 for _ in loops], [0 for _ in loops], [PATIENCE for _ in loops]
-
-    def _near(self) -> Iterator[Port]:
-        """Ports that the datapath uses itself."""
-        player = self.player
-        yield player.machine.array
-        for link in player.program.links:
-            if link.child is None:
-                place = link.parent, player.problem.memory(link.parent, link.operand).name
-                yield from (ports[place] for ports in (player.machine.reads, player.machine.writes) if place in ports)
+        self.room_of = [-1, *(self.rooms.index(transport.room[channel]) for channel in self.channels)]
+        self.past: list[list[State]] = [[] for _ in program.loops]
+        self.vain, self.rest = [0 for _ in program.loops], [0 for _ in program.loops]
+        self.pause = [PATIENCE for _ in program.loops]
 
     def at(self, loop: int) -> None:
         """The datapath has entered an iteration of a loop."""
         for inner in self.past[loop + 1 :]:
             inner.clear()
-        index, past = self.player.block.index, self.past[loop]
+        index, past = self.datapath.block.index, self.past[loop]
         if past and past[-1].digit >= index[loop]:
             past.clear()
-        left = self.player.program.trips_at(loop, index) - 2 - index[loop]
+        left = self.program.trips_at(loop, index) - 2 - index[loop]
         if left < 1:
             return
         if self.rest[loop]:
@@ -155,12 +142,12 @@ class Steady:
     # What there is to be compared
 
     def _state(self, loop: int) -> State:
-        player = self.player
-        now = player.env.now
+        stage, datapath = self.stage, self.datapath
+        now = stage.now
         due: list[list[tuple[int, int]]] = [[] for _ in self.cursors]
-        for event in player.due:
+        for event in stage.due:
             due[self._actor(event.rank)].append((event.rank, event.time))
-        fixed: list[tuple[object, ...]] = [(player.running, player.ending, player.limit, player.cause)]
+        fixed: list[tuple[object, ...]] = [(datapath.running, datapath.ending, datapath.limit, datapath.cause)]
         for channel in self.channels:
             ahead: tuple[object, ...] = (channel.inherited, *map(tuple, channel.trailing))
             asked, gone = channel.asked, channel.gone
@@ -170,20 +157,20 @@ class Steady:
                     ahead += (asked.unit - gone.unit, channel.outputs and asked.unit - channel.leaving.unit)
             fixed.append(ahead)
         return State(
-            player.block.index[loop],
+            datapath.block.index[loop],
             now,
             tuple(
                 Actor(own, tuple(tuple(cursor.index) for cursor in cursors), tuple(sorted(coming)))
                 for own, cursors, coming in zip(fixed, self.cursors, due, strict=True)
             ),
-            tuple(self._limits(room) for room in player.rooms),
+            tuple(self._limits(room) for room in self.rooms),
             tuple(max(now, port.free) for port in self.ports),
             tuple(tuple(counts) for counts in self._counts()),
-            (*sorted(player.stalls), *sorted(player.moved)),
+            (*sorted(datapath.stalls), *sorted(datapath.moved)),
         )
 
     def _actor(self, rank: int) -> int:
-        number = rank // 4
+        number = rank // RANKS
         return 1 + number if number < len(self.channels) else 0
 
     @staticmethod
@@ -195,11 +182,11 @@ class Steady:
 
     def _counts(self) -> Iterator[list[int]]:
         """Counts of the chip and the datapath, of every channel, of every port, of every room."""
-        player = self.player
+        datapath = self.datapath
         yield [
-            player.folded,
-            *(player.stalls[cause] for cause in sorted(player.stalls)),
-            *(bits for place in sorted(player.moved) for bits in player.moved[place]),
+            datapath.folded,
+            *(datapath.stalls[cause] for cause in sorted(datapath.stalls)),
+            *(bits for place in sorted(datapath.moved) for bits in datapath.moved[place]),
             *(number for cursor in self.cursors[0] for number in (cursor.unit, cursor.visits)),
         ]
         for channel, cursors in zip(self.channels, self.cursors[1:], strict=True):
@@ -208,25 +195,25 @@ class Steady:
                 *channel.given[0],
                 *channel.given[1],
                 *channel.moved,
-                player.vectored if channel is player.top else 0,
+                self.transport.worked if channel is self.transport.top else 0,
             ]
         for port in self.ports:
             yield [port.busy]
-        for room in player.rooms:
+        for room in self.rooms:
             yield [room.space.held]
 
     def _restore(self, counts: list[Iterable[int] | None]) -> None:
         """Set what `_counts` gives; None leaves it as it is."""
-        player = self.player
+        datapath = self.datapath
         of_chip, *rest = counts
         channels, ports = rest[: len(self.channels)], rest[len(self.channels) : len(self.channels) + len(self.ports)]
         if of_chip is not None:
             number = iter(of_chip)
-            player.folded = next(number)
-            for cause in sorted(player.stalls):
-                player.stalls[cause] = next(number)
-            for place in sorted(player.moved):
-                player.moved[place] = [next(number), next(number)]
+            datapath.folded = next(number)
+            for cause in sorted(datapath.stalls):
+                datapath.stalls[cause] = next(number)
+            for place in sorted(datapath.moved):
+                datapath.moved[place] = [next(number), next(number)]
             for cursor in self.cursors[0]:
                 cursor.unit, cursor.visits = next(number), next(number)
         for channel, cursors, own in zip(self.channels, self.cursors[1:], channels, strict=True):
@@ -236,12 +223,12 @@ class Steady:
                     cursor.unit, cursor.visits = next(number), next(number)
                 for given in (*channel.given, channel.moved):
                     given[:] = [next(number) for _ in given]
-                if channel is player.top:
-                    player.vectored = next(number)
+                if channel is self.transport.top:
+                    self.transport.worked = next(number)
         for port, busy in zip(self.ports, ports, strict=True):
             if busy is not None:
                 (port.busy,) = busy
-        for room, held in zip(player.rooms, rest[len(self.channels) + len(self.ports) :], strict=True):
+        for room, held in zip(self.rooms, rest[len(self.channels) + len(self.ports) :], strict=True):
             if held is not None:
                 (room.space.held,) = held
 
@@ -262,19 +249,19 @@ class Steady:
         if 0 not in going:
             return frozenset()
         # Whoever shares a room with what is by itself may be let in by it.
-        rooms = {self.rooms[number] for number in alone}
-        alone |= {number for number in range(1, len(self.rooms)) if self.rooms[number] in rooms}
+        rooms = {self.room_of[number] for number in alone}
+        alone |= {number for number in range(1, len(self.room_of)) if self.room_of[number] in rooms}
         ports = frozenset().union(*(self.uses[number] for number in going))
         for number in alone:
             channel = self.channels[number - 1]
-            below = self.below[number - 1]
+            below = self.transport.below.get(channel)
             if (
                 number in going
-                or below in going - {0}
+                or (below is not None and 1 + self.channels.index(below) in going)
                 or channel.above is not None
                 or channel.depth > loop
                 or ports & self.uses[number]
-                or (below and not self._fed(channel, self.channels[below - 1]))
+                or (below is not None and not self._fed(channel, below))
             ):
                 return frozenset()
         for port in ports:
@@ -282,20 +269,20 @@ class Steady:
             if passed not in (0, time) or (passed == 0 and any(port in self.uses[number] for number in alone)):
                 return frozenset()
         for number in going - {0}:
-            if before.held[self.rooms[number]] != state.held[self.rooms[number]]:
+            if before.held[self.room_of[number]] != state.held[self.room_of[number]]:
                 return frozenset()
         return frozenset(going)
 
     @staticmethod
     def _fed(channel: Channel, below: Channel) -> bool:
         """Whether the channel below waits for something else than this one."""
-        source = channel.asked if below.outputs and not below.starts_from_sums() else channel.came
+        source = channel.asked if below.outputs and not below.continues() else channel.came
         return below.asked.ended or source.index > below.asked.index
 
     def _times(self, loop: int, before: State, state: State, going: frozenset[int]) -> int:
         """How often the period between two states comes again for certain."""
         period, time = state.digit - before.digit, state.now - before.now
-        program, kinds = self.player.program, self.player.kinds[loop]
+        program, kinds = self.program, self.kinds[loop]
         places = [place for number in going for place in state.actors[number].places]
         olds = [place for number in going for place in before.actors[number].places]
         fixed = {
@@ -319,20 +306,20 @@ class Steady:
         return most
 
     def _skip(self, loop: int, before: State, state: State, going: frozenset[int], times: int) -> None:
-        player = self.player
+        stage, datapath = self.stage, self.datapath
         period, time = state.digit - before.digit, state.now - before.now
-        tiles = player.block.unit
+        tiles = datapath.block.unit
         for number in going:
             old, new = before.actors[number], state.actors[number]
             for cursor, there, here in zip(self.cursors[number], old.places, new.places, strict=True):
                 if there != here:
                     cursor.index[loop] += times * period
         ports = frozenset().union(*(self.uses[number] for number in going))
-        rooms = {self.rooms[number] for number in going}
+        rooms = {self.room_of[number] for number in going}
         concerned = [
             *(number in going for number in range(len(self.cursors))),
             *(number in ports for number in range(len(self.ports))),
-            *(number in rooms for number in range(len(player.rooms))),
+            *(number in rooms for number in range(len(self.rooms))),
         ]
         self._restore(
             [
@@ -340,27 +327,34 @@ class Steady:
                 for yes, old, new in zip(concerned, before.counts, state.counts, strict=True)
             ]
         )
-        player.skipped += player.block.unit - tiles
+        self.skipped += datapath.block.unit - tiles
         if time:
             for port in ports:
                 if state.free[port] - before.free[port] == time:
                     self.ports[port].free = state.free[port] + times * time
-            for due in [due for due in player.due if self._actor(due.rank) in going]:
+            for due in [due for due in stage.due if self._actor(due.rank) in going]:
                 due.put_off(times * time)
-            player.marked += times * time
-            player.note_skip(loop, times * period, times * time)
+            datapath.marked += times * time
+            if stage.recording:
+                name = f"{times * period} more of {self.program.loops[loop].dim.lower()} like these"
+                stage.record(SKIPPED, name, stage.now, times * time)
 
 
 def _goes(old: Actor, new: Actor, loop: int, period: int, time: int) -> bool:
     """Whether everything about an actor goes with a loop, and something does."""
     if old.fixed != new.fixed or len(old.due) != len(new.due):
         return False
-    if any(rank != other or later - earlier != time for (rank, earlier), (other, later) in zip(old.due, new.due)):
-        return False
+    for (rank, earlier), (other, later) in zip(old.due, new.due, strict=True):
+        if rank != other or later - earlier != time:
+            return False
     moved = False
     for there, here in zip(old.places, new.places, strict=True):
         if there != here:
-            if here[loop] - there[loop] != period or here[:loop] != there[:loop] or here[loop + 1 :] != there[loop + 1 :]:
+            if (
+                here[loop] - there[loop] != period
+                or here[:loop] != there[:loop]
+                or here[loop + 1 :] != there[loop + 1 :]
+            ):
                 return False
             moved = True
     return moved
