@@ -3,8 +3,8 @@
 * Parameters of a layer spare their reading in every inference, and take room all the time.
 * A tensor between layers of one member spares its writing and all its readings, and takes room from the layer that
   makes it to the last that reads it. Tensors that a view joins stay together or not at all.
-* A network input has to be read once. Whoever reads it first leaves it on the chip, and spares all others their
-  reading, of the same member or another, until the last has read it. It is stored at the widest width that any needs.
+* A network input has to be read once. Whoever first reads it at the widest width that any needs leaves it on the chip,
+  and spares all that come after their reading, of the same member or another, until the last has read it.
 
 Something can stay where one memory is home to it for all who use it: a tensor that is written into one memory and read
 from another would have to be moved in between. What is spared is what the mapped layers move where nothing stays.
@@ -213,12 +213,17 @@ def _activations(index: int, own: _Tensors, hardware: Hardware, position: dict[T
 
 def _input(name: str, groups: Sequence[_Tensors], hardware: Hardware, position: dict[Turn, int]) -> Item | None:
     """One input, read by one member or by several."""
+    sizes = [max(sum(own.stored.values()), own.sized) for own in groups]
+    size = max(sizes)
+    # Members that need it narrower bring less than others need: it stays from the first on that reads it at full width.
+    whole = [use for own, own_size in zip(groups, sizes, strict=True) for use in own.uses if own_size == size]
+    first = min(position[use.turn] for use in whole)
     uses = sorted((use for own in groups for use in own.uses), key=lambda use: position[use.turn])
+    uses = [use for use in uses if position[use.turn] >= first]
     place = _place(uses, hardware)
     if place is None:
         return None
-    first, last = position[uses[0].turn], position[uses[-1].turn]
+    last = position[uses[-1].turn]
     brought = [replace(use, saves=0.0, brings=True) if position[use.turn] == first else use for use in uses]
-    size = max(max(sum(own.stored.values()), own.sized) for own in groups)
     member = uses[0].turn[0] if len({use.turn[0] for use in uses}) == 1 else None
     return Item("input", member, name, place, (Span(first, last, size),), tuple(brought))

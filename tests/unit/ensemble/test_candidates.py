@@ -62,16 +62,24 @@ def test_members_share_the_input() -> None:
 
 
 def test_the_timeline_says_when() -> None:
-    """Layer by layer the second member's first layer runs second, and it is first to read where it runs first."""
+    """Where the narrower member reads first, it brings less than the other needs, and nothing is shared."""
     chip, network = small_chip(), small_network()
     turns = tuple((index, layer) for layer in range(5) for index in (1, 0))
     both = found(member(network, chip), member(network, chip, 2), chip=chip, timeline=turns)
-    image = both["input", None, "image"]
-    assert (image.steps, image.saves) == ((0, 1), 72)
+    assert not any(kind == "input" for kind, _, _ in both)
     assert both["activations", 0, "conv"].steps == (1, 3)
     assert both["weights", 0, "conv"].steps == (0, 9)
     with pytest.raises(ValueError, match="every layer of every member once"):
         found(member(network, chip), chip=chip, timeline=turns)
+
+
+def test_a_narrow_reader_before_the_widest_does_without() -> None:
+    """Of readers at 2, 8 and 2 bits the first reads for itself, the second brings, the third is spared 72 / 4 bytes."""
+    chip, network = small_chip(), small_network()
+    three = found(member(network, chip, 2), member(network, chip), member(network, chip, 2), chip=chip)
+    image = three["input", None, "image"]
+    assert (image.bits / 8, image.steps, image.saves) == (72, (5, 10), 18)
+    assert [(use.turn, use.brings) for use in image.uses] == [((1, 0), True), ((2, 0), False)]
 
 
 def test_members_that_are_drawn_share_nothing() -> None:
