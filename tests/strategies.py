@@ -11,6 +11,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from hwsim.cost.capacity import occupancy
+from hwsim.cost.layer import LayerCost, loops_of, price_problem
+from hwsim.cost.problem import Problem, problem
+from hwsim.cost.streamed import Stream, fused
+from hwsim.cost.traffic import NestArrays
 from hwsim.datapaths import STYLES, DatapathStyle
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
 from hwsim.operators.nest import DIMENSIONS, LoopNest, Operand
@@ -23,6 +28,9 @@ MACS, STEPS = 144, 600
 
 #: Most instances of the datapath.
 INSTANCES = 18
+
+#: Ways of buffering a memory.
+BUFFERING = ("double", "streaming", "single")
 
 
 def one_mac(accumulator: int = 32) -> DatapathStyle:
@@ -158,6 +166,89 @@ def mappings(
             for i, level in enumerate(hardware.levels)
         )
     )
+
+
+@st.composite
+def limited(
+    draw: st.DrawFn,
+    nests: st.SearchStrategy[LoopNest] | None = None,
+    steps: int = STEPS,
+    buffering: tuple[str, ...] = BUFFERING,
+    bandwidths: bool = True,
+    **fields: Any,
+) -> LayerCost:
+    """Mapped layers on chips with limits, as `hwsim.price` prices them.
+
+    Every memory inside the outermost has no end or is from just large enough for the mapping to four times that. Ports
+    are shared, apart or without a limit. Some datapaths pack narrow operands into lanes,
+    some weights need their offset corrected, some operands stay on the chip, some results go through the vector unit,
+    some layers have biases, some a launch.
+
+    Args:
+        buffering: ways of buffering that occur.
+        bandwidths: whether ports, vector unit and launch cost anything.
+        fields: of the chip.
+    """
+    nest, hardware = draw(loop_nests() if nests is None else nests), draw(hardwares())
+    datapath = draw(st.sampled_from((one_mac(11), packing(16))))
+    datapath = datapath.model_copy(update={"offset_correction": draw(st.booleans())})
+    some: dict[str, Any] = {"datapath": datapath, "systolic": False}
+    hardware = hardware.model_copy(update=some | fields)
+    bits = draw(st.sampled_from(((8, 8, 8), (3, 5, 7), (4, 4, 8))))
+    mode = datapath.mode(*bits[:2])
+    lanes = Axis(name="lanes", size=mode.lanes, dims=mode.lane_dims) if mode.lanes > 1 else None
+    resident = draw(st.one_of(st.just(frozenset[Operand]()), residents(hardware)))
+    mapping = draw(mappings(nest, hardware, lanes, steps, resident))
+    roomy = problem(nest, _resized(hardware, {}, 2.0**40), *bits, resident=resident)
+    memories: dict[str, Memory] = {}
+    for i, level in enumerate(hardware.levels):
+        taken = _taken(roomy, mapping, i)
+        for memory in level.memories:
+            update: dict[str, Any] = draw(_ports()) if bandwidths else {}
+            update["buffering"] = draw(st.sampled_from(buffering))
+            if i > 0 and draw(st.integers(0, 3)):
+                least = max(1, taken[memory.name]) * (2 if update["buffering"] == "double" else 1)
+                update["size"] = least * draw(st.sampled_from((1, 1, 1.5, 2, 4))) / 8
+            memories[memory.name] = memory.model_copy(update=update)
+    hardware = _resized(hardware, memories)
+    if not bandwidths:
+        return price_problem(problem(nest, hardware, *bits, resident=resident), mapping)
+    update = {
+        "launch": draw(st.sampled_from((0.0, 0.0, 2.5))),
+        "vector": VectorUnit(operations_per_cycle=draw(st.sampled_from((0.5, 1.0)))),
+    }
+    hardware = hardware.model_copy(update=update | fields)
+    cost = price_problem(problem(nest, hardware, *bits, resident=resident), mapping)
+    operations = draw(st.sampled_from((0, 0, 1, 3))) * nest.elements(Operand.OUTPUTS)
+    parameters = draw(st.sampled_from((None, Stream(nest.G * nest.K, 16))))
+    return fused(cost, hardware, operations, parameters)
+
+
+def _ports() -> st.SearchStrategy[dict[str, Bandwidth]]:
+    rate = st.sampled_from((0.5, 1.0, 3.0, 8.0, 64.0)).map(lambda amount: Bandwidth(amount, "cycle"))
+    return st.one_of(
+        st.just(dict[str, Bandwidth]()),
+        st.fixed_dictionaries({"bandwidth": rate}),
+        st.fixed_dictionaries({"read_bandwidth": rate, "write_bandwidth": rate}),
+    )
+
+
+def _taken(roomy: Problem, mapping: Mapping, level: int) -> dict[str, int]:
+    """Bits of one step's tiles in the memories of a level."""
+    nest = NestArrays.of(loops_of(roomy, mapping), dict(zip(DIMENSIONS, roomy.nest.sizes, strict=True)))
+    found = occupancy(roomy, level, nest.tile(level), mapping.levels[level].bypass, outermost=level == 0)
+    return {taken.memory: int(taken.bits) for taken in found}
+
+
+def _resized(hardware: Hardware, memories: dict[str, Memory], size: float | None = None) -> Hardware:
+    """A chip with other memories of the same names, or with all of one size [B]."""
+    levels = []
+    for level in hardware.levels:
+        own = (memories.get(old.name, old) for old in level.memories)
+        if size is not None:
+            own = (memory.model_copy(update={"size": size}) for memory in own)
+        levels.append(level.model_copy(update={"memories": tuple(own)}))
+    return hardware.model_copy(update={"levels": tuple(levels)})
 
 
 @st.composite
