@@ -16,7 +16,7 @@ from hwsim.screen import columns, print_apart
 from hwsim.units import format_bytes, format_si
 
 _LAYERS = ("layer", "operator", "mode", ">tiles", ">cycles", ">closed form", ">ratio", ">array", "waits for")
-_TOTALS = ("", ">cycles", ">closed form", ">ratio", ">time", ">mode switches")
+_TOTALS = ("", ">cycles", ">closed form", ">ratio", ">time", ">energy", ">mode switches")
 _CANDIDATES = (
     "schedule", ">first answer", ">all answers", ">inputs/s", ">array filled", ">DRAM/input", ">switches/input",
 )  # fmt: skip
@@ -113,8 +113,9 @@ def totals_table(record: Record) -> Table:
 
 def _add_total(table: Table, name: str, total: Record, style: str | None = None) -> None:
     cycles, closed = total["cycles"], total["closed_form_cycles"]
-    seconds, switches = format_si(total["seconds"], "s"), f"{total['mode_switches']:.4g}"
-    cells = [name, _cycles(cycles), _cycles(closed), _ratio(cycles, closed), seconds, switches]
+    seconds, energy = format_si(total["seconds"], "s"), format_si(total["energy_joules"], "J")
+    switches = f"{total['mode_switches']:.4g}"
+    cells = [name, _cycles(cycles), _cycles(closed), _ratio(cycles, closed), seconds, energy, switches]
     share = [f"{total['share']:.1%}"] if total.get("share", 1) < 1 else []
     table.add_row(*cells, *share, style=style)
 
@@ -123,6 +124,8 @@ def comparison_table(record: Record) -> Table:
     """The simulated multiple of the baseline beside the closed form's and Equation 6's."""
     table = columns("multiple of the baseline", ">simulated", ">closed form", ">Equation 6", ">layer by layer")
     table.add_row("time", *(f"{1 + overhead:.4g}" for overhead in record["time_overhead"].values()))
+    both = record["energy_overhead"].values()
+    table.add_row("energy", *("unknown" if overhead is None else f"{1 + overhead:.4g}" for overhead in both))
     return table
 
 

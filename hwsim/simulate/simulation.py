@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hwsim.cost.energy import static_power
 from hwsim.cost.layer import LayerCost
 from hwsim.ensemble.network_cost import NetworkCost
 from hwsim.ensemble.plan import Turn
@@ -52,6 +53,17 @@ class PlayedNetwork:
         """Of all layers and mode switches [cycles]."""
         return sum(layer.cycles for layer in self.layers) + self.switch_cycles
 
+    @property
+    def dynamic_joules(self) -> float:
+        """Of accesses and operations, which playing moves in time but does not change [J]."""
+        return sum(_dynamic(layer) for layer in self.cost.layers)
+
+    @property
+    def energy_joules(self) -> float:
+        """With what leaks in the time that was played, from the part of the chip that it ran on [J]."""
+        hardware = self.cost.hardware
+        return self.dynamic_joules + static_power(hardware) * self.cycles / hardware.clock
+
 
 @dataclass(frozen=True)
 class Simulation:
@@ -96,6 +108,20 @@ class Simulation:
     def seconds(self) -> float:
         """[s]."""
         return self.cycles / self.arrangement.cost.hardware.clock
+
+    @property
+    def energy_joules(self) -> float:
+        """Of one round, leakage of the whole chip included; expected where a member is drawn [J]."""
+        cost = self.arrangement.cost
+        members = sum(member.dynamic_joules for member in self.members) / len(self.rounds)
+        combiner = _dynamic(cost.combiner) if cost.combiner else 0.0
+        return members + combiner + static_power(cost.hardware) * self.seconds
+
+    @property
+    def energy_overhead(self) -> float | None:
+        """Against the baseline, both played; None where the chip prices no energy."""
+        spent = self.baseline.energy_joules
+        return self.energy_joules / spent - 1 if spent else None
 
     @property
     def switches(self) -> float:
@@ -185,6 +211,10 @@ def total(parts: Iterable[Mapping[str, float]], weight: float = 1.0) -> dict[str
         for cause, amount in part.items():
             sums[cause] = sums.get(cause, 0.0) + weight * amount
     return sums
+
+
+def _dynamic(cost: LayerCost) -> float:
+    return cost.energy_joules - cost.energy.get("leakage", 0.0)
 
 
 def _causes(layers: Iterable[tuple[LayerCost, Played]]) -> dict[str, float]:

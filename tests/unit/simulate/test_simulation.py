@@ -251,6 +251,22 @@ def test_dram_traffic_is_what_was_played() -> None:
     assert run.dram_bytes == 3 * (2 * 5 + 1)
 
 
+def test_energy_is_the_closed_form_s_but_for_what_leaks_in_the_time_played() -> None:
+    """Played in twice the time, a chip leaks twice as much; switches take as long as before."""
+    chip = load_hardware("simple_s2", ["leakage=2 W", "datapath.reconfiguration=10"])
+    ensemble = small_ensemble((16, 16), (8, 8), full_precision_bits=16)
+    for schedule in ("serial", "interleaved"):
+        run = simulated(arrange(schedule, ensemble, chip, small_network()), slow)
+        cost = run.arrangement.cost
+        assert run.energy_joules - cost.energy_joules == pytest.approx(2 * (run.seconds - cost.seconds), rel=1e-9)
+        closed, spent = cost.baseline, run.baseline.energy_joules
+        assert spent - closed.energy_joules == pytest.approx(2 * closed.seconds, rel=1e-9)
+        assert run.energy_overhead == pytest.approx(run.energy_joules / spent - 1)
+    priceless = load_hardware("empir_ideal")  # its file prices no energy
+    free = simulated(arrange("serial", small_ensemble((8, 8), (2, 2)), priceless, small_network()), slow)
+    assert free.energy_overhead is None
+
+
 def test_equal_layers_are_played_once() -> None:
     played: list[str] = []
     told: list[tuple[int, int]] = []
