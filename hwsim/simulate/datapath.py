@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from fractions import Fraction
 
 from hwsim.cost.cycles import folds, skew
 from hwsim.cost.problem import Problem
@@ -37,6 +38,11 @@ class Block:
         self.alone = [(port, ticks) for port, ticks in busy if port.alone]
 
 
+def skewed(problem: Problem, nest: NestArrays) -> Fraction:
+    """Time that a systolic array loses to its skew over a layer [cycles]."""
+    return exact(float(folds(problem, nest) * skew(problem))) if problem.hardware.systolic else Fraction(0)
+
+
 class Datapath:
     """The array in play.
 
@@ -66,9 +72,8 @@ class Datapath:
         self._blocks: dict[tuple[int, ...], Block] = {}
         self._woken = 0
         #: Time lost to the skew of a systolic array, in the whole layer and until now [ticks]; whose tiles cost it.
-        self._folds, self.folded, self._folding = 0, 0, self._stationary()
-        if problem.hardware.systolic:
-            self._folds = stage.machine.ticks.of(exact(float(folds(problem, nest) * skew(problem))))
+        self.folded, self._folding = 0, self._stationary()
+        self._folds = stage.machine.ticks.of(skewed(problem, nest))
 
     def _stationary(self) -> Link | None:
         last = len(self.problem.levels) - 1

@@ -5,7 +5,7 @@ One instance of every memory is played, the busiest: instances run in lock step,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 
 from hwsim.cost.problem import Problem
@@ -74,15 +74,16 @@ class Machine:
     Args:
         problem: the layer; its chip, and the mode that the datapath is in.
         bounded: otherwise ports and rooms have no limits.
+        durations: of other things that take whole numbers of ticks [cycles].
     """
 
-    def __init__(self, problem: Problem, bounded: bool = True) -> None:
+    def __init__(self, problem: Problem, bounded: bool = True, durations: Iterable[Fraction] = ()) -> None:
         self.problem = problem
         step = 1 / exact(problem.mode.rate)
         if problem.corrected:
             step *= 1 + Fraction(1, problem.nest.K)
         rates = {key: bits_per_cycle(width, problem.hardware.clock) for key, width in _widths(problem, bounded)}
-        self.ticks = Ticks.dividing([step, *(1 / rate for rate in rates.values())])
+        self.ticks = Ticks.dividing([step, *(1 / rate for rate in rates.values()), *durations])
         self.step = self.ticks.of(step)
         self.reads: dict[tuple[int, str], Port] = {}
         self.writes: dict[tuple[int, str], Port] = {}

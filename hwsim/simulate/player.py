@@ -9,7 +9,7 @@ from hwsim.cost.streamed import VECTOR
 from hwsim.cost.traffic import NestArrays, flows
 from hwsim.operators.nest import DIMENSIONS, Operand
 from hwsim.simulate.blame import LAUNCH, cause
-from hwsim.simulate.datapath import Datapath, Traffic
+from hwsim.simulate.datapath import Datapath, Traffic, skewed
 from hwsim.simulate.machine import Machine
 from hwsim.simulate.played import Played
 from hwsim.simulate.stage import Stage
@@ -33,14 +33,15 @@ class Player:
         self.cost, self.problem, self.mapping = cost, cost.problem, cost.mapping
         sizes = dict(zip(DIMENSIONS, cost.problem.nest.sizes, strict=True))
         self.nest = NestArrays.of(loops_of(cost.problem, cost.mapping), dict(sizes))
-        self.machine = Machine(cost.problem, bounded)
+        vector = exactly(cost.busy.get(VECTOR, 0.0))
+        self.machine = Machine(cost.problem, bounded, [vector, skewed(cost.problem, self.nest)])
         self.stage = Stage(self.machine, record)
         self.program = program(cost.problem, cost.mapping)
         kinds = tuple(kind.tolist() for kind in self.program.kinds)
         between = sum(link.child is not None for link in self.program.links)
         state = self.stage, self.problem, self.nest, self.program, kinds
         self.datapath = Datapath(*state, RANKS * between)
-        self.vector = self.machine.ticks.of(exactly(cost.busy.get(VECTOR, 0.0)))
+        self.vector = self.machine.ticks.of(vector)
         self.transport = Transport(*state, self.datapath, self.vector)
         self.steady = None if exact else Steady(self.stage, self.program, kinds, self.datapath, self.transport)
         self.moved: Traffic = {}
