@@ -8,6 +8,7 @@ first time (on the way in) or for the last time (on the way out). Units are coun
 from __future__ import annotations
 
 from collections import deque
+from operator import getitem
 from typing import NamedTuple
 
 from hwsim.operators.nest import Operand
@@ -24,7 +25,7 @@ Kinds = tuple[list[int], ...]
 
 def key(kinds: Kinds, index: list[int], depth: int) -> tuple[int, ...]:
     """Classes of the first digits of an index."""
-    return tuple([kind[digit] for kind, digit in zip(kinds[:depth], index, strict=False)])
+    return tuple(map(getitem, kinds[:depth], index))
 
 
 class Amounts:
@@ -67,20 +68,17 @@ class Cursor:
         visit: how many of them count tiles.
     """
 
-    __slots__ = ("_program", "depth", "index", "rooms", "tile", "unit", "visit", "visits")
+    __slots__ = ("_program", "depth", "ended", "index", "rooms", "tile", "unit", "visit", "visits")
 
     def __init__(self, program: Program, depth: int, visit: int) -> None:
         self._program, self.depth, self.visit = program, depth, visit
         self.index = [0] * max(1, len(program.loops))
         self.unit = self.visits = 0
+        #: Whether every unit has been passed.
+        self.ended = False
         #: What is known of the unit it stands on.
         self.tile: Tile | None = None
         self.rooms: tuple[int, int] | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether every unit has been passed."""
-        return self.index[0] == END
 
     def step(self) -> int:
         """Go on to the next unit; the loop that went on, -1 at the end."""
@@ -91,12 +89,13 @@ class Cursor:
             self.visits += 1
             if changed < 0:
                 self.index[0] = END
+                self.ended = True
         return changed
 
     def passed_by(self, other: Cursor) -> bool:
         """Whether another cursor has left the unit that this one stands on behind, all of it."""
         depth = self.depth
-        return other.index[0] == END if not depth else other.index[:depth] > self.index[:depth]
+        return other.ended if not depth else other.index[:depth] > self.index[:depth]
 
 
 class Channel:

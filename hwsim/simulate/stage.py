@@ -49,6 +49,8 @@ class Stage:
     def __init__(self, machine: Machine, recording: bool) -> None:
         self.machine, self.recording = machine, recording
         self.env = simpy.Environment()
+        #: The present [ticks].
+        self.now = 0
         self.due: dict[Due, None] = {}
         self.events = 0
         self.slices: list[Slice] = []
@@ -56,16 +58,11 @@ class Stage:
         #: Before everything else [cycles].
         self.launch = hardware.launch * hardware.clock
 
-    @property
-    def now(self) -> int:
-        """The present [ticks]."""
-        return cast(int, self.env.now)
-
     def step(self) -> None:
         """Let everything of the next moment happen."""
         env = self.env
-        env.step()
-        while env.peek() == env.now:
+        self.now = cast(int, env.peek())
+        while env.peek() == self.now:
             env.step()
 
     def occupy(self, port: Port, earliest: int, ticks: int, label: str) -> int:
