@@ -54,8 +54,8 @@ def skew(problem: Problem) -> int:
 
 def folds(problem: Problem, nest: NestArrays) -> Array:
     """Times that the innermost level's tile changes, one instance's view."""
-    one = nest.seen_by_one(len(problem.levels))
     last = len(problem.levels) - 1
+    one = nest.seen_by_one(last)
     count: Array = 0
     for flow in flows(problem, one):
         if flow.child == last:
