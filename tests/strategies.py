@@ -180,7 +180,7 @@ def limited(
     """Mapped layers on chips with limits, as `hwsim.price` prices them.
 
     Every memory inside the outermost has no end or is from just large enough for the mapping to four times that. Ports
-    are shared, apart or without a limit. Some datapaths pack narrow operands into lanes,
+    are shared, apart or without a limit. Some datapaths pack narrow operands into lanes, some arrays are systolic,
     some weights need their offset corrected, some operands stay on the chip, some results go through the vector unit,
     some layers have biases, some a launch.
 
@@ -192,7 +192,7 @@ def limited(
     nest, hardware = draw(loop_nests() if nests is None else nests), draw(hardwares())
     datapath = draw(st.sampled_from((one_mac(11), packing(16))))
     datapath = datapath.model_copy(update={"offset_correction": draw(st.booleans())})
-    some: dict[str, Any] = {"datapath": datapath, "systolic": False}
+    some: dict[str, Any] = {"datapath": datapath, "systolic": draw(st.sampled_from((False, False, True)))}
     hardware = hardware.model_copy(update=some | fields)
     bits = draw(st.sampled_from(((8, 8, 8), (3, 5, 7), (4, 4, 8))))
     mode = datapath.mode(*bits[:2])
@@ -215,7 +215,7 @@ def limited(
         return price_problem(problem(nest, hardware, *bits, resident=resident), mapping)
     update = {
         "launch": draw(st.sampled_from((0.0, 0.0, 2.5))),
-        "vector": VectorUnit(operations_per_cycle=draw(st.sampled_from((0.5, 1.0)))),
+        "vector": VectorUnit(operations_per_cycle=draw(st.sampled_from((0.5, 1.0, 4.0)))),
     }
     hardware = hardware.model_copy(update=update | fields)
     cost = price_problem(problem(nest, hardware, *bits, resident=resident), mapping)

@@ -72,7 +72,8 @@ def works(cost: LayerCost) -> dict[str, Work]:
     layer, mapping, nest = stated(cost)
     bypass = tuple(level.bypass for level in mapping.levels)
     bare = {(x.level, x.operand): x for x in accesses(layer, flows(layer, nest, bypass))}
-    read, written = Counter[tuple[int, str]](), Counter[tuple[int, str]]()
+    read: dict[tuple[int, str], float] = defaultdict(float)
+    written: dict[tuple[int, str], float] = defaultdict(float)
     for x in cost.traffic:  # biases, which only levels see that the chip has one of
         own = bare.get((x.level, x.operand))
         read[x.level, x.memory] += float(x.read_bits) - float(own.read_bits if own else 0)
@@ -160,10 +161,10 @@ def test_without_limits_it_takes_the_closed_form(cost: LayerCost, exact: bool) -
 @settings(max_examples=80)
 @given(limited())
 def test_limits_that_are_not_looked_at(cost: LayerCost) -> None:
-    played = play(cost, bounded=False)
-    assert played.cycles >= cost.busy["compute"] + cost.busy["launch"]
-    if not cost.busy.get("vector"):
-        assert played.cycles == pytest.approx(cost.busy["compute"] + cost.busy["launch"], rel=ROUNDING)
+    """Array and vector unit are what is left: one after another at worst, on results that are not out before."""
+    cycles = play(cost, bounded=False).cycles - cost.busy["launch"]
+    compute, vector = cost.busy["compute"], cost.busy.get("vector", 0.0)
+    assert max(compute, vector) * (1 - ROUNDING) <= cycles <= (compute + vector) * (1 + ROUNDING)
 
 
 @settings(max_examples=200)
