@@ -35,9 +35,14 @@ def play(cost: LayerCost, *, exact: bool = False, record: bool = False, bounded:
         exact: play every tile, although the state of the chip repeats itself.
         record: keep what every resource did when.
         bounded: whether ports and memories have limits; without them the time is the closed form's compute.
+
+    Raises:
+        ValueError: something is multiplied, but by which mapping of which problem is not said.
     """
-    if cost.problem is None or cost.mapping is None:
+    if not cost.macs:
         return _streamed(cost, record)
+    if cost.problem is None or cost.mapping is None:
+        raise ValueError(f"layer {cost.name} lacks its problem or its mapping")
     return Player(cost, exact, record, bounded).run()
 
 
@@ -52,11 +57,7 @@ def _streamed(cost: LayerCost, record: bool) -> Played:
         busy={"compute": 0.0, **parts},
         stalls={cause: cycles for cause, cycles in stalls.items() if cycles},
         moved={
-            (cost.problem.levels[x.level].name if cost.problem else str(x.level), x.memory, str(x.operand)): (
-                float(x.read_bits),
-                float(x.write_bits),
-            )
-            for x in cost.traffic
+            (str(x.level), x.memory, str(x.operand)): (float(x.read_bits), float(x.write_bits)) for x in cost.traffic
         },
         peak={},
         tiles=0,

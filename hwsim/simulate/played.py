@@ -33,7 +33,8 @@ class Played:
         cycles: from start to end, launch included [cycles].
         busy: what each resource was at work for [cycles], by name: "compute", "vector", ports of memories.
         stalls: what the datapath was idle for [cycles], by cause; with `busy["compute"]` they add up to `cycles`.
-        moved: bits read and bits written by every instance together, by level, memory and operand [bits].
+        moved: bits read and bits written by every instance together, by level, memory and operand [bits]; levels have
+            numbers where nothing is multiplied.
         peak: most that one instance of a memory held [bits], by memory.
         tiles: tiles that were computed, skipped ones included.
         events: events that were played.

@@ -52,10 +52,6 @@ class Actor:
     places: tuple[Index, ...]
     due: tuple[tuple[int, int], ...]
 
-    def still_as(self, before: Actor) -> bool:
-        """Whether nothing has changed."""
-        return self == before
-
 
 @dataclass(frozen=True)
 class State:
@@ -67,7 +63,8 @@ class State:
         actors: the datapath, then the channels.
         held: in every room [bits].
         free: when each port is free [ticks].
-        counts: what is counted, of the chip, the actors, the ports and the rooms.
+        counts: what is counted, of the datapath, the channels, the ports and the rooms.
+        names: of what the datapath counts.
     """
 
     digit: int
