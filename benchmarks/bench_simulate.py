@@ -4,6 +4,8 @@ What `hwsim simulate` maps lies in its cache, as it does after `hwsim map` of th
 
 SCALE-Sim is installed into an environment of its own, which it needs: it stops under NumPy 2.4. Where that cannot be
 done the comparison is left out. What is timed of it is its run alone, without the interpreter's start and the imports.
+It follows every address of every cycle and hwsim the tiles of the same mapping: both find the same cycles, without
+stalls, and that is what the ratio is of.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from statistics import median
 from time import process_time
 
 import pytest
@@ -21,6 +24,7 @@ from benchmarks.judge import Judge
 from benchmarks.process import ROOT, Run, hwsim, judge_runs
 from hwsim.cost.layer import price
 from hwsim.simulate.play import play
+from hwsim.simulate.played import Played
 from hwsim.validate._report import published
 from hwsim.validate.scalesim import BITS, array, lowered, stationary
 
@@ -133,15 +137,16 @@ def test_scalesim(benchmark: BenchmarkFixture, judge: Judge, scalesim: Path, tmp
     nest, hardware = lowered(row), array(row)
     seconds: list[float] = []
 
-    def ours() -> float:
+    def ours() -> Played:
         begin = process_time()
         played = play(price(nest, hardware, stationary(nest, hardware), BITS, BITS), exact=True)
         seconds.append(process_time() - begin)
-        return played.cycles
+        return played
 
-    assert benchmark.pedantic(ours, rounds=5) == int(row["cycles"]) + 1  # it counts from 0
-    usual = sorted(seconds)[len(seconds) // 2]
+    played = benchmark.pedantic(ours, rounds=5)
+    assert played.cycles == int(row["cycles"]) + 1  # it counts from 0
+    usual = median(seconds)
     judge(
         f"SCALE-Sim's CPU time / ours, AlexNet conv3, 32x32 {dataflow}", theirs / usual, "x",
-        note=f"{theirs:.3g} s, {usual:.3g} s, every tile played",
+        note=f"{theirs:.3g} s, {usual:.3g} s, all {played.tiles:,} tiles played",
     )  # fmt: skip
