@@ -171,6 +171,7 @@ def mappings(
 @st.composite
 def limited(
     draw: st.DrawFn,
+    /,
     nests: st.SearchStrategy[LoopNest] | None = None,
     steps: int = STEPS,
     buffering: tuple[str, ...] = BUFFERING,
