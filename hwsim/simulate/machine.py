@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from math import isfinite
 
 from hwsim.cost.problem import Problem
 from hwsim.simulate.ticks import Ticks, bits_per_cycle, exact
@@ -79,7 +80,7 @@ class Machine:
 
     def __init__(self, problem: Problem, bounded: bool = True, durations: Iterable[Fraction] = ()) -> None:
         self.problem = problem
-        step = 1 / exact(problem.mode.rate)
+        step = 1 / exact(problem.mode.rate) if isfinite(problem.mode.rate) else Fraction(0)
         if problem.corrected:
             step *= 1 + Fraction(1, problem.nest.K)
         rates = {key: bits_per_cycle(width, problem.hardware.clock) for key, width in _widths(problem, bounded)}
@@ -120,5 +121,5 @@ def _widths(problem: Problem, bounded: bool) -> Iterator[tuple[tuple[int, Memory
         for memory in spec.memories:
             ways = {"": memory.bandwidth, "read": memory.read_bandwidth, "write": memory.write_bandwidth}
             for way, width in ways.items():
-                if bounded and width is not None and width.amount < float("inf"):
+                if bounded and width is not None:
                     yield (level, memory, way), width

@@ -273,8 +273,10 @@ class Steady:
     @staticmethod
     def _fed(channel: Channel, below: Channel) -> bool:
         """Whether the channel below waits for something else than this one."""
+        if below.asked.ended:
+            return True
         source = channel.asked if below.outputs and not below.continues() else channel.came
-        return below.asked.ended or source.index > below.asked.index
+        return source.index > below.asked.index
 
     def _times(self, loop: int, before: State, state: State, going: frozenset[int]) -> int:
         """How often the period between two states comes again for certain."""

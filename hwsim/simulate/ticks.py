@@ -18,8 +18,8 @@ FINEST = 10**9
 
 
 def exact(number: float) -> Fraction:
-    """The fraction that a floating-point number stands for."""
-    return Fraction(number).limit_denominator(FINEST)
+    """The fraction that a floating-point number stands for; one below all of these is taken at its word."""
+    return Fraction(number).limit_denominator(FINEST) or Fraction(number)
 
 
 def bits_per_cycle(bandwidth: Bandwidth, clock: float) -> Fraction:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+import hwsim
 from hwsim.cost.layer import LayerCost
 from hwsim.cost.streamed import Stream, fused, streamed
+from hwsim.datapaths import STYLES
+from hwsim.mapping.mapping import Mapping
 from hwsim.operators.nest import LoopNest
 from hwsim.simulate.play import play
 from hwsim.spec.hardware import Axis, VectorUnit
@@ -239,6 +244,24 @@ def test_names_of_slices() -> None:
     assert names["compute", 4] != names["compute", 8]
     assert "weights" in names["DRAM read", 0]
     assert names["DRAM read", 0].removeprefix("weights ") == names["compute", 4].removeprefix("tile ")
+
+
+def test_a_layer_without_its_problem_is_refused() -> None:
+    """Otherwise multiplications would be taken for a stream."""
+    cost = layer(weights("double", 8), *TWO_TILES)
+    with pytest.raises(ValueError, match="lacks its problem"):
+        play(replace(cost, problem=None))
+
+
+def test_a_datapath_without_limit_takes_no_time() -> None:
+    """Two tiles come in 4 cycles each, and that is all."""
+    free = STYLES["table"].model_validate(
+        {"style": "table", "modes": [{"weights": 8, "activations": 8, "macs_per_cycle": float("inf"), "energy": 0.0}]}
+    )
+    nest, *mapping = TWO_TILES
+    hardware = weights("double", 8).model_copy(update={"datapath": free})
+    played = play(hwsim.price(nest, hardware, Mapping(tuple(mapping)), 8, 8))
+    assert (played.cycles, played.busy["compute"]) == (8, 0)
 
 
 def test_nothing_is_multiplied() -> None:

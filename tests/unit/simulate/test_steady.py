@@ -8,11 +8,14 @@ import pytest
 
 import hwsim
 from hwsim.cost.layer import LayerCost
+from hwsim.cost.streamed import fused
+from hwsim.mapping.mapping import Mapping
 from hwsim.networks import network
 from hwsim.operators.nest import LoopNest
 from hwsim.simulate.play import play
 from hwsim.simulate.played import Played
-from tests.strategies import chip
+from hwsim.spec.hardware import VectorUnit
+from tests.strategies import chip, one_mac
 from tests.unit.simulate.by_hand import I, O, W, dram, layer, level, memory, step, weights
 
 
@@ -114,3 +117,19 @@ def test_what_was_skipped_is_recorded() -> None:
     }
     assert cycles["skipped"] == 4 * played.skipped
     assert cycles["compute"] + cycles["skipped"] == played.busy["compute"]
+
+
+def test_the_last_results_go_out_by_themselves() -> None:
+    """The vector unit takes 24 cycles for 12 results; sums that are all asked for go on by themselves."""
+    every = (W, I, O)
+    hardware = chip(
+        dram(every),
+        level("GLB", memory("GLB", every, size=85.25, buffering="streaming", bandwidth=8.0)),
+        level("buffer", memory("buffer", every, buffering="single")),
+        level("RF", memory("RF", every, buffering="streaming")),
+        datapath=one_mac(11),
+        vector=VectorUnit(operations_per_cycle=0.5),
+    )
+    mapping = Mapping((step("DRAM", "Q2 C19"), step("GLB", "Q6"), step("buffer", "R11"), step("RF")))
+    cost = hwsim.price(LoopNest(C=19, Q=12, R=11), hardware, mapping, 8, 8)
+    assert both(fused(cost, hardware, operations=12)).skipped > 0

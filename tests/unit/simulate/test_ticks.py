@@ -16,6 +16,7 @@ def test_rates_of_files() -> None:
     assert exact(1 / 3) == Fraction(1, 3)
     assert exact(0.1) == Fraction(1, 10)
     assert exact(1.545e9) == 1_545_000_000
+    assert float(exact(1e-12)) == 1e-12
 
 
 def test_bits_per_cycle() -> None:
