@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from statistics import median
 
 from hwsim.cache.layers import remembered
-from hwsim.cost.layer import LayerCost
+from hwsim.cost.layer import LayerCost, check, price_problem
 from hwsim.cost.problem import Problem
 from hwsim.cost.streamed import SERIAL
 from hwsim.ensemble.network_cost import map_network
 from hwsim.errors import Infeasible
 from hwsim.mapper import map_layer
+from hwsim.mapping.mapping import Mapping as Loops
 from hwsim.networks import network
 from hwsim.simulate.play import play
 from hwsim.simulate.played import Played
@@ -30,6 +33,9 @@ SMALL = ("mnistconv", "cifarconv", "lenet5", "alexnet")
 LARGE = ("resnet50", "bert_base")
 LARGE_CHIPS = ("a100", "empir_ideal", "h100", "simple_s0", "t4", "tpu_v1", "turing")
 
+#: What takes minutes to map.
+LEFT_OUT = {("alexnet", "eyeriss_v1")}
+
 #: Widths of weights and activations, the first that a chip computes at [bits].
 WIDTHS = (32, 16, 8)
 
@@ -38,6 +44,12 @@ SHARE = 0.01
 
 #: Rows of the tables of gaps.
 SLOWER, FASTER = 10, 5
+
+#: How much slower another mapping may be by the closed form to count as equal.
+EQUAL = 0.01
+
+#: A difference that the summary calls small [%].
+NEAR = 5
 
 #: What the closed form adds to whatever binds, and what it would not be without.
 SERIES = "fill and drain"
@@ -85,7 +97,7 @@ class Case:
 
 def run() -> Report:
     """Price and play every network on every chip that it is meant for."""
-    wanted = [(name, chip) for name in SMALL for chip in presets()]
+    wanted = [(name, chip) for name in SMALL for chip in presets() if (name, chip) not in LEFT_OUT]
     wanted += [(name, chip) for name in LARGE for chip in LARGE_CHIPS]
     cases = []
     for name, chip in wanted:
@@ -93,7 +105,7 @@ def run() -> Report:
             print(f"{name} on {chip}", file=sys.stderr)
         cases.append(case(name, chip))
     tables = (networks(cases), slower(cases), faster(cases))
-    return Report("simulation", "hwsim map beside hwsim simulate", tables, FINDINGS)
+    return Report("simulation", "hwsim map beside hwsim simulate", tables, (summary(cases), *FINDINGS))
 
 
 def case(name: str, chip: str) -> Case:
@@ -142,6 +154,16 @@ def largest(by_cause: Mapping[str, float]) -> tuple[str, float]:
     return max(by_cause.items(), key=lambda item: sign * item[1], default=("", 0.0))
 
 
+def summary(cases: Sequence[Case]) -> str:
+    """How far apart they are over whole networks."""
+    gaps = [100 * (each.simulated / each.closed - 1) for each in cases]
+    near = sum(abs(gap) <= NEAR for gap in gaps)
+    return (
+        f"Of {len(gaps)} networks on chips {near} play within {NEAR} % of their closed form; the median is "
+        f"{median(gaps):+.1f} %, the least {min(gaps):+.1f} % and the most {max(gaps):+.1f} %."
+    )
+
+
 def networks(cases: Iterable[Case]) -> Table:
     """Each network as a whole."""
     lines: list[tuple[Cell, ...]] = []
@@ -170,13 +192,12 @@ def slower(cases: Iterable[Case]) -> Table:
     lines: list[tuple[Cell, ...]] = []
     for each, pair in chosen:
         others = [percent(changed(pair, change), pair.cost.cycles) for change in CHANGES.values()]
-        lines.append((*_layer(each, pair), *others))
-    return Table(
+        lines.append((*_layer(each, pair), *others, retiled(pair)))
+    title = (
         "The layers with the largest gaps where the simulation takes longer, of those with 1 % of their network's time "
-        "or more; and\nthe gap on other memories.",
-        (*_HEADINGS, *CHANGES),
-        tuple(lines),
+        "or more;\nthe gap on other memories, and that of a mapping with one more loop at the outermost memory."
     )
+    return Table(title, (*_HEADINGS, *CHANGES, "one more loop"), tuple(lines))
 
 
 def faster(cases: Iterable[Case]) -> Table:
@@ -196,6 +217,35 @@ def changed(pair: Pair, change: Callable[[Memory], Memory]) -> float:
     problem = pair.cost.problem
     assert problem is not None
     return play(replace(pair.cost, problem=_with(problem, change))).cycles
+
+
+def retiled(pair: Pair) -> str:
+    """The gap of the mapping that plays fastest with one temporal loop moved out to the outermost memory.
+
+    Those that the closed form finds slower do not count; empty where there is no other.
+    """
+    problem, mapping = pair.cost.problem, pair.cost.mapping
+    assert problem is not None
+    assert mapping is not None
+    limit = (1 + EQUAL) * price_problem(problem, mapping).cycles
+    found = []
+    for other in _moved_out(mapping):
+        with suppress(Infeasible):
+            check(problem, other)
+            cost = price_problem(problem, other)
+            if cost.cycles <= limit:
+                found.append((play(cost).cycles, cost.cycles))
+    return percent(*min(found)) if found else ""
+
+
+def _moved_out(mapping: Loops) -> Iterator[Loops]:
+    """Mappings with one temporal loop more at the outermost memory, inside those that are there."""
+    outermost, *inner = mapping.levels
+    for number, level in enumerate(inner):
+        for place, loop in enumerate(level.temporal):
+            first = replace(outermost, temporal=(*outermost.temporal, loop))
+            left = replace(level, temporal=level.temporal[:place] + level.temporal[place + 1 :])
+            yield replace(mapping, levels=(first, *inner[:number], left, *inner[number + 1 :]))
 
 
 def _with(problem: Problem, change: Callable[[Memory], Memory]) -> Problem:
@@ -270,4 +320,22 @@ def _memory(cause: str) -> str:
     return cause if cause.startswith("room ") else cause.removesuffix(" read").removesuffix(" write")
 
 
-FINDINGS = ()
+FINDINGS = (
+    "Where the closed form is optimistic: it has transfers overlap with compute from the first word on, and its fill "
+    "and drain are one innermost tile for every instance. A tile of a double-buffered memory is used when all of it "
+    "has come, and its results leave when all are done. A layer of one or two tiles therefore waits for nearly all its "
+    "operands first, or computes before nearly all its results leave: fully connected layers on gemmini and "
+    "nvdla_large take up to twice their closed form, convolutions of 1 x 1 on turing and tpu_v1 two fifths more.",
+    "Most of this is the mapping's, not the chip's. The closed form finds nothing in smaller tiles, so a mapper that "
+    "goes by it does not look for them. One more loop at the outermost memory, which by the closed form costs 1 % at "
+    "most, brings gaps of 98 % to 1 to 8 %, and that of 46 % to 3 %; twice the memory brings none of them down.",
+    "The closed form is optimistic, too, where reads and writes share a port. It keeps the port busy for as long as "
+    "the layer lasts; played, tiles that come in, tiles that are used and partial sums queue for it in their order, "
+    "and the array waits. With a port for either way fc6 on ibm_vlsi18 takes what its closed form says; smaller tiles "
+    "help it half as much. The GLB of simple_s1 is such a port.",
+    "Where it is pessimistic: it adds the transfers of single-buffered memories, fill and drain to whatever binds. On "
+    "eyeriss_v1 the filters' scratchpads have a single buffer, and the array rests while they are filled; but DRAM "
+    "goes on meanwhile, and a layer that it binds takes little more than DRAM does.",
+    "Where none of this happens they agree: always on empir_ideal, whose memories cost no time, and within 0.3 % on "
+    "rapid and simba. AlexNet on eyeriss_v1 is left out, because mapping it takes minutes.",
+)

@@ -13,7 +13,20 @@ from hwsim.cost.layer import price
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping
 from hwsim.operators.nest import LoopNest
 from hwsim.simulate.play import play
-from hwsim.validate.simulation import CHANGES, Case, Pair, case, changed, faster, largest, networks, parts, slower
+from hwsim.validate.simulation import (
+    CHANGES,
+    Case,
+    Pair,
+    case,
+    changed,
+    faster,
+    largest,
+    networks,
+    parts,
+    retiled,
+    slower,
+    summary,
+)
 
 #: DRAM that gives a byte a cycle, one buffer, and one multiplier; results cost no time.
 CHIP = """
@@ -79,6 +92,11 @@ def test_words_that_are_used_as_they_come_wait_for_the_other_operand_only(pair: 
     assert changed(pair(1, "double"), CHANGES["twice the size"]) == 72
 
 
+def test_a_mapping_that_the_closed_form_takes_for_as_fast_may_play_faster(pair: Callable[..., Pair]) -> None:
+    """Channel by channel 5 B come and 4 products are computed, all but the last while more comes: 44 cycles for 40."""
+    assert retiled(pair(1, "double")) == "+10.0 %"
+
+
 def test_hidden_transfers_are_time_that_the_closed_form_adds(pair: Callable[..., Pair]) -> None:
     """A single-buffered memory takes 40 B of operands and 32 results at 4 B a cycle, most of them while DRAM reads."""
     one = pair(4, "single", port=", write_bandwidth: 4 B/cycle", rate=8)
@@ -103,6 +121,15 @@ def test_layers_are_told_apart_by_their_gap(pair: Callable[..., Pair]) -> None:
     assert row[3] == 58 + 40 + 40 + 40
     assert row[4] == round(hidden.played.cycles + 72 + 48 + 72)
     assert row[6] == "first tiles"
+
+
+def test_the_summary_counts_what_is_near(pair: Callable[..., Pair]) -> None:
+    """72 for 40 is +80 %, 48 for 40 is +20 %, 120 for 80 is +50 %."""
+    cases = [Case("net", "small", 8, pairs) for pairs in ((pair(1, "double"),), (pair(4, "double"),))]
+    cases.append(Case("net", "small", 8, (pair(1, "double"), pair(4, "double"))))
+    said = summary(cases)
+    assert "Of 3 networks on chips 0 play within 5 %" in said
+    assert said.endswith("the median is +50.0 %, the least +20.0 % and the most +80.0 %.")
 
 
 @pytest.mark.parametrize("chip", ["empir_ideal", "simba", "simple_s2", "tpu_v1"])
