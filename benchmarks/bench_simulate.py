@@ -23,8 +23,8 @@ import hwsim as api
 from benchmarks.judge import Judge
 from benchmarks.process import ROOT, Run, hwsim, judge_runs
 from hwsim.cost.layer import price
-from hwsim.simulate.play import play
-from hwsim.simulate.played import Played
+from hwsim.simulate.layer.play import play
+from hwsim.simulate.layer.played import Played
 from hwsim.validate._report import published
 from hwsim.validate.scalesim import BITS, array, lowered, stationary
 

@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     from hwsim.operators.nest import LoopNest as LoopNest, Operand as Operand
     from hwsim.operators.shapes import conv as conv, gemm as gemm
     from hwsim.report.files import to_frame as to_frame
-    from hwsim.simulate.run import simulate_ensemble as simulate_ensemble
-    from hwsim.simulate.simulation import Simulation as Simulation
+    from hwsim.simulate.members.run import simulate_ensemble as simulate_ensemble
+    from hwsim.simulate.members.simulation import Simulation as Simulation
     from hwsim.spec.ensemble import Ensemble as Ensemble, Member as Member
     from hwsim.spec.hardware import Hardware as Hardware
     from hwsim.spec.load import load_ensemble as load_ensemble, load_hardware as load_hardware
@@ -74,7 +74,7 @@ _HOME = {
     "Operand": "hwsim.operators.nest",
     "PricedLoop": "hwsim.cost.traffic",
     "Problem": "hwsim.cost.problem",
-    "Simulation": "hwsim.simulate.simulation",
+    "Simulation": "hwsim.simulate.members.simulation",
     "SpatialLoop": "hwsim.mapping.mapping",
     "SpecError": "hwsim.errors",
     "access_energy": "hwsim.cost.energy",
@@ -96,7 +96,7 @@ _HOME = {
     "price": "hwsim.cost.layer",
     "problem": "hwsim.cost.problem",
     "read_measurements": "hwsim.spec.measurement",
-    "simulate_ensemble": "hwsim.simulate.run",
+    "simulate_ensemble": "hwsim.simulate.members.run",
     "to_frame": "hwsim.report.files",
 }
 

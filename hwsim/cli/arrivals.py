@@ -12,9 +12,9 @@ import click
 from hwsim.cli.options import fraction
 
 if TYPE_CHECKING:
-    from hwsim.simulate.requests import Arrivals
-    from hwsim.simulate.simulation import Simulation
-    from hwsim.simulate.stream import Stream
+    from hwsim.simulate.members.simulation import Simulation
+    from hwsim.simulate.stream.requests import Arrivals
+    from hwsim.simulate.stream.stream import Stream
     from hwsim.spec.ensemble import Ensemble
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -147,7 +147,7 @@ def play(wanted: Wanted, simulation: Simulation, progress: Callable[[int, int], 
     """
     if wanted.arrivals is None:
         return None
-    from hwsim.simulate.stream import play_stream
+    from hwsim.simulate.stream.stream import play_stream
 
     arrangement = simulation.arrangement
     return play_stream(
@@ -178,7 +178,7 @@ def write(wanted: Wanted, simulation: Simulation, stream: Stream | None) -> None
 
 
 def _arrivals(text: str) -> Arrivals:
-    from hwsim.simulate.requests import Constant, Poisson, read_arrivals
+    from hwsim.simulate.stream.requests import Constant, Poisson, read_arrivals
 
     kind, colon, rate = text.rpartition(":")
     if not _is_rate(text):

@@ -15,7 +15,7 @@ from hwsim.cli.progress import LayerProgress
 
 if TYPE_CHECKING:
     from hwsim.report.records import Record
-    from hwsim.simulate.simulation import Simulation
+    from hwsim.simulate.members.simulation import Simulation
     from hwsim.spec.ensemble import Ensemble
     from hwsim.spec.hardware import Hardware
 
@@ -123,7 +123,7 @@ def _simulated(
     **asked: Any,
 ) -> Simulation:
     from hwsim.mapper import EFFORT
-    from hwsim.simulate.run import simulate_ensemble
+    from hwsim.simulate.members.run import simulate_ensemble
 
     return simulate_ensemble(
         ensemble,

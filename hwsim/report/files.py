@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hwsim.cost.layer import LayerCost
     from hwsim.ensemble.ensemble_cost import EnsembleCost
     from hwsim.ensemble.network_cost import NetworkCost
-    from hwsim.simulate.simulation import Simulation
+    from hwsim.simulate.members.simulation import Simulation
 
 #: Suffixes of result files.
 SUFFIXES = (".json", ".csv", ".parquet")
@@ -26,7 +26,7 @@ SUFFIXES = (".json", ".csv", ".parquet")
 def to_frame(cost: EnsembleCost | NetworkCost | LayerCost | Simulation) -> DataFrame:
     """A pandas data frame with one row a layer; for an ensemble the baseline's, every member's and the combiner's."""
     from hwsim.report.simulation import simulation_record, simulation_rows
-    from hwsim.simulate.simulation import Simulation
+    from hwsim.simulate.members.simulation import Simulation
 
     if isinstance(cost, Simulation):
         return frame(simulation_rows(simulation_record(cost)))

@@ -12,10 +12,10 @@ from hwsim.report.stream import stream_record
 
 if TYPE_CHECKING:
     from hwsim.cost.layer import LayerCost
-    from hwsim.simulate.auto import Candidate, Choice
-    from hwsim.simulate.played import Played
-    from hwsim.simulate.simulation import PlayedNetwork, Simulation
-    from hwsim.simulate.stream import Stream
+    from hwsim.simulate.layer.played import Played
+    from hwsim.simulate.members.auto import Candidate, Choice
+    from hwsim.simulate.members.simulation import PlayedNetwork, Simulation
+    from hwsim.simulate.stream.stream import Stream
     from hwsim.spec.hardware import Hardware
 
 #: Parts of a layer's record that are tables of their own; in a row each entry is a column.

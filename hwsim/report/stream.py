@@ -13,7 +13,7 @@ from hwsim.screen import columns
 from hwsim.units import format_si
 
 if TYPE_CHECKING:
-    from hwsim.simulate.stream import Estimate, Stream
+    from hwsim.simulate.stream.stream import Estimate, Stream
 
 
 def stream_record(stream: Stream) -> Record:

@@ -16,10 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.simulate.requests import Floats
-from hwsim.simulate.schedule import Round, Stage
-from hwsim.simulate.serve import Log
-from hwsim.simulate.stream import Stream
+from hwsim.simulate.members.schedule import Round, Stage
+from hwsim.simulate.stream.requests import Floats
+from hwsim.simulate.stream.serve import Log
+from hwsim.simulate.stream.stream import Stream
 from hwsim.units import format_si
 
 #: Tracks that are no resource of the chip.

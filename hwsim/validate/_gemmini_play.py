@@ -18,7 +18,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.simulate.machine import Port
+from hwsim.simulate.layer.machine import Port
 from hwsim.validate._gemmini_program import LOOPS, Program, Tiles
 
 #: Ticks of a cycle: how finely mean durations are rounded.

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hwsim.cost.layer import LayerCost, price
 from hwsim.mapping.mapping import Mapping
 from hwsim.operators.nest import LoopNest
-from hwsim.simulate.play import play as play_mapping
+from hwsim.simulate.layer.play import play as play_mapping
 from hwsim.spec.load import load_hardware
 from hwsim.validate._gemmini_calibration import calibrate
 from hwsim.validate._gemmini_data import Row, read

@@ -18,9 +18,9 @@ from hwsim.errors import Infeasible
 from hwsim.mapper import map_layer
 from hwsim.mapping.mapping import Mapping as Loops
 from hwsim.networks import network
-from hwsim.simulate.play import play
-from hwsim.simulate.played import Played
-from hwsim.simulate.simulation import Once
+from hwsim.simulate.layer.play import play
+from hwsim.simulate.layer.played import Played
+from hwsim.simulate.members.simulation import Once
 from hwsim.spec.files import presets
 from hwsim.spec.hardware import Memory
 from hwsim.spec.load import load_hardware

@@ -22,9 +22,9 @@ from hwsim.cost.problem import Problem, problem
 from hwsim.cost.traffic import NestArrays, flows
 from hwsim.mapping.mapping import Mapping
 from hwsim.operators.nest import DIMENSIONS
-from hwsim.simulate.machine import Space
-from hwsim.simulate.play import play
-from hwsim.simulate.played import Played
+from hwsim.simulate.layer.machine import Space
+from hwsim.simulate.layer.play import play
+from hwsim.simulate.layer.played import Played
 from hwsim.units import Bandwidth
 from tests.oracle.loops import Schedule, flatten
 from tests.strategies import limited, loop_nests
@@ -144,7 +144,7 @@ def watched(cost: LayerCost, *, exact: bool) -> tuple[Played, list[Space]]:
         spaces.append(Watched(name, capacity, streaming))
         return spaces[-1]
 
-    with patch("hwsim.simulate.machine.Space", space):
+    with patch("hwsim.simulate.layer.machine.Space", space):
         return play(cost, exact=exact), spaces
 
 

@@ -16,8 +16,8 @@ from hwsim.cost.problem import Problem, problem
 from hwsim.cost.traffic import NestArrays, flows
 from hwsim.mapping.mapping import Mapping
 from hwsim.operators.nest import DIMENSIONS, LoopNest, Operand
-from hwsim.simulate.tables import Table
-from hwsim.simulate.visits import Ends, Link, Program, program
+from hwsim.simulate.layer.tables import Table
+from hwsim.simulate.layer.visits import Ends, Link, Program, program
 from hwsim.spec.hardware import Axis, Hardware
 from tests.oracle.executed import READ, WRITE, Instance, _Link, _Run, alone
 from tests.oracle.loops import Element, Places, Schedule, flatten, touched

@@ -12,7 +12,7 @@ import hwsim
 from hwsim.cost.layer import price
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping
 from hwsim.operators.nest import LoopNest
-from hwsim.simulate.play import play
+from hwsim.simulate.layer.play import play
 from hwsim.validate.simulation import (
     CHANGES,
     Case,

@@ -11,9 +11,9 @@ import hwsim
 from hwsim.cli.progress import LayerProgress
 from hwsim.report.simulation import simulation_record
 from hwsim.report.simulation_table import print_simulation, savings, waiting
-from hwsim.simulate.simulation import Simulation
+from hwsim.simulate.members.simulation import Simulation
 from tests.unit.ensemble.examples import small_chip, small_ensemble, small_network
-from tests.unit.simulate.players import slow
+from tests.unit.simulate.members.players import slow
 
 
 @pytest.fixture(scope="module")

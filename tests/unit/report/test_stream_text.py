@@ -11,9 +11,9 @@ from rich.console import Console
 
 from hwsim.report.records import text
 from hwsim.report.stream import stream_parts, stream_record
-from hwsim.simulate.requests import Arrivals, Constant, Recorded
-from hwsim.simulate.schedule import Round, Stage
-from hwsim.simulate.stream import Stream, play_stream
+from hwsim.simulate.members.schedule import Round, Stage
+from hwsim.simulate.stream.requests import Arrivals, Constant, Recorded
+from hwsim.simulate.stream.stream import Stream, play_stream
 
 
 def played(arrivals: Arrivals, inputs: int = 1, agreement: float | None = None, duration: float | None = 2.0) -> Stream:

@@ -18,13 +18,13 @@ from hwsim.errors import SpecError
 from hwsim.mapper import map_layer
 from hwsim.operators.shapes import gemm
 from hwsim.report.trace import check_trace, write_trace
-from hwsim.simulate.arrange import Schedule
-from hwsim.simulate.play import play
-from hwsim.simulate.played import Played, Slice
-from hwsim.simulate.requests import Constant, Recorded
-from hwsim.simulate.run import simulate_ensemble
-from hwsim.simulate.schedule import Round, Stage
-from hwsim.simulate.stream import play_stream
+from hwsim.simulate.layer.play import play
+from hwsim.simulate.layer.played import Played, Slice
+from hwsim.simulate.members.arrange import Schedule
+from hwsim.simulate.members.run import simulate_ensemble
+from hwsim.simulate.members.schedule import Round, Stage
+from hwsim.simulate.stream.requests import Constant, Recorded
+from hwsim.simulate.stream.stream import play_stream
 from hwsim.simulate.trace import Detail, Event, Trace, trace_rounds, trace_stream
 from tests.unit.ensemble.examples import small_chip, small_ensemble, small_network
 

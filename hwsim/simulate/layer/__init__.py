@@ -1,0 +1,1 @@
+"""One mapped layer on the chip, tile by tile."""

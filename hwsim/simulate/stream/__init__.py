@@ -1,0 +1,1 @@
+"""A stream of requests, answered by an ensemble on a chip."""
