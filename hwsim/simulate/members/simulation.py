@@ -112,16 +112,25 @@ class Simulation:
     @property
     def energy_joules(self) -> float:
         """Of one round, leakage of the whole chip included; expected where a member is drawn [J]."""
-        cost = self.arrangement.cost
-        members = sum(member.dynamic_joules for member in self.members) / len(self.rounds)
-        combiner = _dynamic(cost.combiner) if cost.combiner else 0.0
-        return members + combiner + static_power(cost.hardware) * self.seconds
+        return self._energy(self.cycles)
 
     @property
     def energy_overhead(self) -> float | None:
         """Against the baseline, both played; None where the chip prices no energy."""
         spent = self.baseline.energy_joules
         return self.energy_joules / spent - 1 if spent else None
+
+    @property
+    def closed_energy_overhead(self) -> float | None:
+        """Against the baseline, both by the closed form; None where the chip prices no energy."""
+        spent = self.baseline.cost.energy_joules
+        return self._energy(self.closed_cycles) / spent - 1 if spent else None
+
+    def _energy(self, cycles: float) -> float:
+        cost = self.arrangement.cost
+        members = sum(member.dynamic_joules for member in self.members) / len(self.rounds)
+        combiner = _dynamic(cost.combiner) if cost.combiner else 0.0
+        return members + combiner + static_power(cost.hardware) * cycles / cost.hardware.clock
 
     @property
     def switches(self) -> float:

@@ -262,6 +262,7 @@ def test_energy_is_the_closed_form_s_but_for_what_leaks_in_the_time_played() -> 
         closed, spent = cost.baseline, run.baseline.energy_joules
         assert spent - closed.energy_joules == pytest.approx(2 * closed.seconds, rel=1e-9)
         assert run.energy_overhead == pytest.approx(run.energy_joules / spent - 1)
+        assert run.closed_energy_overhead == pytest.approx(cost.overhead.energy)
 
 
 def test_equal_layers_are_played_once() -> None:
