@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping as Dictionary, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from hwsim.cost.problem import Problem
 from hwsim.cost.traffic import Array, footprint
-from hwsim.operators.nest import DIMENSIONS, REDUCTION, Operand
+from hwsim.operators.nest import Operand
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,7 @@ def occupancy(
             if operand in bypass:
                 continue
             if operand in problem.resident and level <= problem.home(operand):
-                bits = bits + (at_home(problem, operand, tile) if level == problem.home(operand) else 0)
+                bits = bits + (at_home(problem, operand) if level == problem.home(operand) else 0)
                 continue
             width = problem.precision.output_bits if outermost and operand is Operand.OUTPUTS else None
             width = problem.stored_bits(operand) if width is None else width
@@ -56,19 +54,6 @@ def occupancy(
     return tuple(result)
 
 
-def at_home(problem: Problem, operand: Operand, tile: Dictionary[str, Array]) -> Array:
-    """Bits of a resident operand in its home.
-
-    Finished outputs lie there at their own width, partial sums at the accumulator's: those of the tile, or of the whole
-    tensor where loops over the reduction further out come back to every one of them.
-    """
-    elements = problem.nest.elements(operand)
-    if operand is not Operand.OUTPUTS:
-        return elements * problem.stored_bits(operand)
-    sizes = dict(zip(DIMENSIONS, problem.nest.sizes, strict=True))
-    finishes: Array = True
-    for dim in REDUCTION:
-        finishes = np.logical_and(finishes, np.greater_equal(tile[dim], sizes[dim]))
-    unfinished = np.where(finishes, footprint(dict(tile), operand, problem), elements)
-    width = problem.precision.output_bits
-    return elements * width + unfinished * (problem.stored_bits(operand) - width)
+def at_home(problem: Problem, operand: Operand) -> int:
+    """Bits of a resident operand in its home, outputs as the partial sums that they are until the layer ends."""
+    return problem.nest.elements(operand) * problem.stored_bits(operand)

@@ -13,9 +13,7 @@ What the mapspace is:
 * **Bypass.** Every subset of a level's `optional` operands passes it by, but nothing that stays on the chip its home.
 * **Capacity.** The tiles that an instance of a memory holds fill at most its usable bytes: weights, inputs and, in the
   outermost level, outputs at their own widths, outputs elsewhere at the accumulator's. An operand that stays on the
-  chip takes its whole tensor's room in its home and none further out. Outputs that stay are finished there one tile
-  after the other, and only the present tile has the accumulator's width; if loops over the reduction run further out,
-  no tile is finished before the last visit, and the whole tensor has it.
+  chip takes its whole tensor's room in its home and none further out, outputs at the accumulator's width.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from itertools import chain, combinations, permutations, product
 from math import ceil, prod
 
 from hwsim.mapping.mapping import LevelMapping, Loop, Mapping, SpatialLoop
-from hwsim.operators.nest import DIMENSIONS, REDUCTION, RELEVANT, LoopNest, Operand
+from hwsim.operators.nest import DIMENSIONS, RELEVANT, LoopNest, Operand
 from hwsim.spec.hardware import Axis, Hardware, Level
 from tests.oracle.loops import Schedule, flatten, home, touched
 
@@ -160,9 +158,7 @@ def _fits(
                 elif i == 0:
                     held += tile * bits[operand] / 8
                 else:
-                    summed = all(block[dim] == everything[dim] for dim in REDUCTION)
-                    partial = tile if summed else whole
-                    held += (partial * accumulator + (whole - partial) * bits[operand]) / 8
+                    held += whole * accumulator / 8
             if held > memory.usable_bytes:
                 return False
     return True

@@ -207,11 +207,11 @@ def test_everything_moves_once_and_every_moment_is_accounted_for(cost: LayerCost
 def test_no_memory_holds_more_than_it_can(cost: LayerCost) -> None:
     """At any event of a run that plays them all, and in sum of one that skips; in the end nothing is left."""
     played, spaces = watched(cost, exact=True)
-    layer, _, nest = stated(cost)
+    layer, _, _ = stated(cost)
     stay = Counter[str]()
     for operand in layer.resident:
         home = layer.home(operand)
-        stay[layer.memory(home, operand).name] += int(at_home(layer, operand, nest.tile(home)))
+        stay[layer.memory(home, operand).name] += at_home(layer, operand)
     assert {space.name: space.held for space in spaces} == {space.name: stay[space.name] for space in spaces}
     assert played.peak == {space.name: space.peak for space in spaces}
     for level in layer.levels[1:]:

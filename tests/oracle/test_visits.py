@@ -126,7 +126,7 @@ def tables(link: Link) -> Iterator[Table]:
     yield from (link.back, link.tile)
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(mapped())
 def test_visits_add_up_to_the_closed_form(layer: tuple[Problem, Mapping, Axis | None]) -> None:
     stated, mapping, _ = layer
@@ -162,7 +162,7 @@ def moved(played: Program, view: str) -> dict[tuple[int, Operand], tuple[int, in
     return sums
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(mapped())
 def test_every_visit_moves_what_the_execution_moves(layer: tuple[Problem, Mapping, Axis | None]) -> None:
     stated, mapping, lanes = layer
@@ -181,7 +181,7 @@ def nonzero(moved: dict[Places, int]) -> dict[Places, int]:
     return {at: bits for at, bits in moved.items() if bits}
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(mapped(), st.data())
 def test_one_instance_moves_what_it_would_alone(
     layer: tuple[Problem, Mapping, Axis | None], data: st.DataObject
@@ -208,7 +208,7 @@ def _alone(stated: Problem, mapping: Mapping, lanes: Axis | None, level: int) ->
     return alone(stated.nest, stated.hardware, mapping, stated.levels[level].name, lanes)
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(mapped())
 def test_pieces_are_the_words_used_first_and_last(layer: tuple[Problem, Mapping, Axis | None]) -> None:
     stated, mapping, lanes = layer
@@ -247,7 +247,7 @@ def _used(
     return used
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(mapped(), st.data())
 def test_iterations_are_those_of_the_execution(
     layer: tuple[Problem, Mapping, Axis | None], data: st.DataObject
@@ -279,7 +279,7 @@ def test_iterations_are_those_of_the_execution(
         assert changed == (-1 if after is None else next(k for k in range(depth) if before[k] != after[k]))
 
 
-@settings(max_examples=300)
+@settings(max_examples=120)
 @given(mapped())
 def test_digits_of_one_kind_are_interchangeable(layer: tuple[Problem, Mapping, Axis | None]) -> None:
     stated, mapping, _ = layer

@@ -48,7 +48,7 @@ class Player:
         for operand in self.problem.resident:
             home = self.problem.home(operand)
             space = self.machine.spaces[home, self.problem.memory(home, operand).name]
-            space.take(int(at_home(self.problem, operand, self.nest.tile(home))))
+            space.take(at_home(self.problem, operand))
 
     def run(self) -> Played:
         """Play the layer to its end."""
