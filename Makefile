@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test slow check format bench clean
+.PHONY: help demo test slow fuzz check format bench clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
@@ -15,11 +15,17 @@ help:  ## list the targets
 demo: $(VENV)/installed  ## price the MNIST ensemble of Sen et al. (2020) on an RTX 2080 Ti
 	$(BIN)/hwsim map --ensemble studies/sen_iclr2020/mnistconv.yaml --hw turing || [ $$? -eq 1 ]  # 1: over the budget
 
+# Side by side: benchmarks are not among them.
+PYTEST := $(BIN)/python -m pytest -q -p no:benchmark --numprocesses auto --maxprocesses 8
+
 test: $(VENV)/installed-test  ## every test but the slow ones
-	$(BIN)/python -m pytest -q
+	$(PYTEST)
 
 slow: $(VENV)/installed-test  ## the slow tests alone
-	$(BIN)/python -m pytest -q -m slow
+	$(PYTEST) -m slow
+
+fuzz: $(VENV)/installed-test  ## the oracles on examples drawn anew
+	$(PYTEST) --hypothesis-profile fresh tests/oracle
 
 check: $(VENV)/installed-test  ## lint, formatting, types, direction of imports
 	$(BIN)/ruff check

@@ -17,7 +17,8 @@ Objective = Literal["latency", "energy", "edp"]
 _VALUES: dict[Objective, Callable[[Floats, Floats], Floats]] = {
     "latency": lambda energy, time: np.broadcast_arrays(energy, time)[1],
     "energy": lambda energy, time: np.broadcast_arrays(energy, time)[0],
-    "edp": lambda energy, time: energy * time,
+    # Bounds may fall below zero, and the product of two that do would be no bound.
+    "edp": lambda energy, time: np.maximum(energy, 0.0) * time,
 }
 
 
