@@ -82,6 +82,7 @@ TIME = Dimension("a time", "5 us", "s", _scaled("s"))
 ENERGY = Dimension("an energy", "0.2 pJ", "J", _JOULES)
 ENERGY_PER_BIT = Dimension("an energy per bit", "6 pJ/16bit", "J/bit", _JOULES, per=_BITS)
 POWER = Dimension("a power", "250 W", "W", _scaled("W"))
+LENGTH = Dimension("a length", "12 nm", "m", _scaled("m"))
 AREA = Dimension("an area", "36 mm2", "m2", _SQUARE_METRES)
 _CYCLES = dict.fromkeys(("cycle", "cycles"), Decimal(1))
 CYCLES = Dimension("a number of cycles", "100 cycles", "cycles", _CYCLES, optional=True)
@@ -195,6 +196,7 @@ Time = Annotated[float, _reader(TIME), WithJsonSchema(_schema(TIME))]
 Energy = Annotated[float, _reader(ENERGY), WithJsonSchema(_schema(ENERGY))]
 EnergyPerBit = Annotated[float, _reader(ENERGY_PER_BIT), WithJsonSchema(_schema(ENERGY_PER_BIT))]
 Power = Annotated[float, _reader(POWER), WithJsonSchema(_schema(POWER))]
+Length = Annotated[float, _reader(LENGTH), WithJsonSchema(_schema(LENGTH))]
 Area = Annotated[float, _reader(AREA), WithJsonSchema(_schema(AREA))]
 Cycles = Annotated[float, _reader(CYCLES), WithJsonSchema(_schema(CYCLES))]
 
