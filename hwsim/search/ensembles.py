@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import comb
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hwsim.spec.ensemble import Combiner, Ensemble, Member, NetworkReference
+from hwsim.spec.rules import Rule
+
+#: Weight and activation bits of every member.
+Copies = tuple[tuple[int, int], ...]
+
+#: Multisets that can be numbered; nobody lives to see more of them.
+_MOST = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,16 @@ class Choices:
     precisions: tuple[tuple[int, int], ...]
     full: int
 
+    @property
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Every (M, N) that has a member at all and can be filled."""
+        return tuple(
+            (several, low)
+            for several in self.full_precision
+            for low in self.low_precision
+            if several + low and (self.precisions or not low)
+        )
+
 
 @dataclass(frozen=True)
 class Block:
@@ -32,7 +55,99 @@ class Block:
     Args:
         full_precision: M.
         members: index in `Choices.precisions` of every low-precision member, ascending in each row: shape [rows, N].
+            The rows ascend, too.
     """
 
     full_precision: int
     members: NDArray[np.uint8]
+
+    def copies(self, choices: Choices, row: int) -> Copies:
+        """Weight and activation bits of every member of one ensemble, full precision first [bits]."""
+        low = (choices.precisions[index] for index in self.members[row])
+        return ((choices.full, choices.full),) * self.full_precision + tuple(low)
+
+
+def count(choices: Choices) -> int:
+    """How many ensembles there are."""
+    return sum(multisets(len(choices.precisions), low) for _, low in choices.sizes)
+
+
+def multisets(kinds: int, size: int) -> int:
+    """How many ways there are to take so many of so many kinds, in no order."""
+    return comb(kinds + size - 1, size) if size else 1
+
+
+def blocks(choices: Choices, most: int = 1 << 18) -> Iterator[Block]:
+    """Every ensemble once, always in the same order: by M, by N, then by members.
+
+    Args:
+        most: rows of a block.
+    """
+    kinds = len(choices.precisions)
+    for several, low in choices.sizes:
+        total = multisets(kinds, low)
+        for first in range(0, total, most):
+            yield Block(several, chosen(kinds, low, first, min(first + most, total)))
+
+
+def chosen(kinds: int, size: int, first: int, last: int) -> NDArray[np.uint8]:
+    """Multisets number `first` to `last` - 1 in lexicographic order, each ascending: shape [rows, size].
+
+    Those that begin with an element below v number B(v) = H(kinds) - H(kinds - v), where H(k) counts the multisets of k
+    kinds; the element that multiset r begins with is the largest v of B(v) <= r, and r - B(v) numbers the rest among
+    those whose elements are v or more.
+    """
+    if kinds > np.iinfo(np.uint8).max + 1:
+        raise ValueError(f"{kinds} precisions do not fit 8 bits")
+    result = np.empty((last - first, size), dtype=np.uint8)
+    rank = np.arange(first, last, dtype=np.int64)
+    least = np.zeros(last - first, dtype=np.intp)
+    for place in range(size):
+        left = size - place
+        before = [multisets(kinds, left) - multisets(kinds - value, left) for value in range(kinds)]
+        begins = np.array([min(number, _MOST) for number in before], dtype=np.int64)
+        rank += begins[least]
+        least = np.searchsorted(begins, rank, side="right") - 1
+        rank -= begins[least]
+        result[:, place] = least
+    return result
+
+
+def members_text(copies: Sequence[tuple[int, int]], full: int) -> str:
+    """Members in words, equal ones together: `2 fp + 2 w2a4 + w4a4`."""
+    parts = []
+    for (weights, activations), number in Counter(copies).items():
+        name = "fp" if weights == activations == full else f"w{weights}a{activations}"
+        parts.append(name if number == 1 else f"{number} {name}")
+    return " + ".join(parts)
+
+
+def ensemble_of(
+    network: NetworkReference,
+    quantize: Rule,
+    combiner: Combiner,
+    batch: int,
+    weights: Literal["streamed", "resident", "auto", "planned"],
+    full: int,
+    copies: Sequence[tuple[int, int]],
+    name: str | None = None,
+) -> Ensemble:
+    """One design's ensemble, as a user would write it.
+
+    Args:
+        weights: where they stay between inferences.
+        full: width of full precision [bits].
+        copies: weight and activation bits of every member, in the order in which they run [bits].
+        name: its members in words if not given.
+    """
+    members = (Member(weights=w, activations=a, count=number) for (w, a), number in Counter(copies).items())
+    return Ensemble(
+        name=name or members_text(copies, full),
+        network=network,
+        members=tuple(members),
+        combiner=combiner,
+        quantize=quantize,
+        full_precision_bits=full,
+        batch=batch,
+        weights=weights,
+    )
