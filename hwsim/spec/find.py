@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,9 @@ from hwsim.spec.measurement import RESULTS, Accounting, Measurement
 
 #: The attacks of EMPIR's paper that keep within a bound, over which a worst case at an epsilon is taken.
 BOUNDED = ("fgsm", "bim", "pgd")
+
+#: Attacks that look for the smallest perturbation, whatever its size.
+UNBOUNDED = ("cw", "jsma")
 
 
 def find(
@@ -62,7 +65,7 @@ def find(
         raise SpecError([Fault(f"{len(best)} measurements of {what}: they differ in {differ}")])
     have = sorted({one.attack if one.epsilon is None else f"{one.attack} {one.epsilon:g}" for one in near})
     there = f" (there are: {', '.join(have)})" if have else ""
-    how = _commands({**same, **asked}, file, checkpoints, output)
+    how = map(shlex.join, commands({**same, **asked}, file, checkpoints, output))
     raise SpecError([Fault(f"no measurement of {what}{there}; these commands make it:"), *map(Fault, how)])
 
 
@@ -78,8 +81,16 @@ def _shown(measurement: Measurement, name: str) -> str:
     return "" if name in RESULTS else repr(getattr(measurement, name))
 
 
-def _commands(asked: dict[str, Any], file: str | Path, checkpoints: str | Path, output: str | Path) -> tuple[str, str]:
-    """What trains the members, and what attacks them; neither repeats what is done already."""
+def commands(
+    asked: Mapping[str, Any], file: str | Path, checkpoints: str | Path, output: str | Path
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What trains the members, and what attacks them; neither repeats what is done already.
+
+    Args:
+        asked: dataset, accounting, defence and attack, several of them separated by commas; and, where they are asked
+            for, epsilon, gradient, samples and seed.
+        file, checkpoints, output: the ensemble's file, the folder of trained members and the file of measurements.
+    """
     attack, epsilon = asked["attack"], asked.get("epsilon")
     common = ["--ensemble", file, "--data", asked["dataset"]]
     if asked["defence"] != "none":
@@ -87,16 +98,17 @@ def _commands(asked: dict[str, Any], file: str | Path, checkpoints: str | Path, 
     if "seed" in asked:
         common += ["--seed", asked["seed"]]
     own: list[object] = ["--checkpoints", checkpoints]
-    attacks = {"none": (), "adaptive": (), "worst_case": BOUNDED if epsilon else ()}.get(attack, (attack,))
+    sets = {"none": (), "adaptive": (), "worst_case": BOUNDED if epsilon else ()}
+    attacks = sets.get(attack, tuple(attack.split(",")))
     own += ["--attack", ",".join(attacks)] if attacks else []
     for name in ("adaptive",) if attack == "adaptive" else attacks:
-        own += ["--set", f"{name}.epsilon={epsilon}"] if epsilon is not None else []
+        own += ["--set", f"{name}.epsilon={epsilon}"] if epsilon is not None and name not in UNBOUNDED else []
     if attack != "adaptive":
         own += ["--gradient", asked["gradient"]] if "gradient" in asked else []
         own += ["--accounting", asked["accounting"]] if asked["accounting"] != "standard" else []
     own += ["--limit", asked["samples"]] if "samples" in asked else []
     verb = "verify" if attack == "adaptive" else "attack"
     return (
-        shlex.join(map(str, ["empir", "train", *common, "-o", checkpoints])),
-        shlex.join(map(str, ["empir", verb, *common, *own, "-o", output])),
+        tuple(map(str, ["empir", "train", *common, "-o", checkpoints])),
+        tuple(map(str, ["empir", verb, *common, *own, "-o", output])),
     )
