@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
 
-from pydantic import ValidationError
-
-from hwsim.errors import Fault, SpecError
+from hwsim.errors import SpecError
 from hwsim.spec import override
+from hwsim.spec.checked import checked, judged, ordered
 from hwsim.spec.consistency import Consistent
-from hwsim.spec.document import Document, Location, location, parse, path_text
+from hwsim.spec.document import Location, location, parse
 from hwsim.spec.ensemble import Ensemble
-from hwsim.spec.explain import explain
 from hwsim.spec.files import locate, presets, read_text
 from hwsim.spec.hardware import Hardware
 from hwsim.spec.measurement import Measurement
-from hwsim.units import UNITS_REQUIRED
+from hwsim.spec.space import Space
+from hwsim.spec.space_files import About, named_faults, space_from_folder
 
-Spec = TypeVar("Spec", bound=Consistent)
+#: What a file, or a line of one, can describe, by the name of its kind.
+KINDS: dict[str, type[Consistent]] = {
+    "hardware": Hardware,
+    "ensemble": Ensemble,
+    "space": Space,
+    "measurement": Measurement,
+}
 
 
 def load_hardware(source: str | Path, overrides: Iterable[str] = ()) -> Hardware:
@@ -34,7 +37,7 @@ def load_hardware(source: str | Path, overrides: Iterable[str] = ()) -> Hardware
         SpecError: with every fault found.
     """
     path = locate(source, presets())
-    return _checked(parse(read_text(path), str(path)), Hardware, overrides)
+    return checked(parse(read_text(path), str(path)), Hardware, overrides)
 
 
 def load_ensemble(source: str | Path, overrides: Iterable[str] = ()) -> Ensemble:
@@ -44,7 +47,7 @@ def load_ensemble(source: str | Path, overrides: Iterable[str] = ()) -> Ensemble
         SpecError: with every fault found.
     """
     path = locate(source, {})
-    ensemble = _checked(parse(read_text(path), str(path)), Ensemble, overrides)
+    ensemble = checked(parse(read_text(path), str(path)), Ensemble, overrides)
     network = ensemble.network
     if network.name.endswith(".onnx"):
         found = path.parent / network.name
@@ -52,16 +55,57 @@ def load_ensemble(source: str | Path, overrides: Iterable[str] = ()) -> Ensemble
     return ensemble
 
 
-def load(source: str | Path) -> Hardware | Ensemble:
-    """Whichever of the two a file holds: an ensemble has members.
+def load_space(source: str | Path, overrides: Iterable[str] = (), about: About | None = None) -> Space:
+    """A design space from a file. Paths of hardware, measurements and ONNX files are relative to it.
+
+    What it names is read too: bases with every value of every knob, alone and together, and measurements.
+
+    Args:
+        source: path of a YAML file.
+        overrides: changes made before the check.
+        about: what else may be wrong with a subject. Networks are made by packages above this one: see
+            `hwsim.search.grid.read_space`.
+
+    Raises:
+        SpecError: with every fault found, those inside other files after the space's own.
+    """
+    path = locate(source, {})
+    document = parse(read_text(path), str(path))
+    override.apply(overrides, document, Space)
+    space, faults = judged(document, Space)
+    found, elsewhere = named_faults(document.data, path.parent, about)
+    for where, why in found:
+        if not any(where[:end] in document.unread for end in range(len(where) + 1)):
+            faults.append(document.fault(why, where))
+    if space is None or faults or elsewhere:
+        raise SpecError([*ordered(faults), *elsewhere])
+    return space_from_folder(space, path.parent)
+
+
+def load(source: str | Path) -> Hardware | Ensemble | Space:
+    """Whichever of them a file holds: an ensemble has members, a space has subjects to search for, and chips.
 
     Raises:
         SpecError: with every fault found.
     """
     path = locate(source, presets())
-    document = parse(read_text(path), str(path))
-    model = Ensemble if isinstance(document.data, dict) and "members" in document.data else Hardware
-    return load_ensemble(path) if model is Ensemble else load_hardware(path)
+    kind = kind_of(path)
+    if kind is Space:
+        return load_space(path)
+    return load_ensemble(path) if kind is Ensemble else load_hardware(path)
+
+
+def kind_of(path: Path) -> type[Hardware] | type[Ensemble] | type[Space]:
+    """What a YAML file means to describe.
+
+    Raises:
+        SpecError: it cannot be read.
+    """
+    data = parse(read_text(path), str(path)).data
+    keys = set(data) if isinstance(data, dict) else set()
+    if "members" in keys:
+        return Ensemble
+    return Space if keys & {"subjects", "ensembles", "chips", "objectives"} else Hardware
 
 
 def placed(error: SpecError, source: str | Path, otherwise: Location | None = None) -> SpecError:
@@ -81,32 +125,3 @@ def placed(error: SpecError, source: str | Path, otherwise: Location | None = No
         where = location(fault.field) if fault.field else otherwise
         faults.append(fault if fault.file or where is None else document.fault(fault.message, where))
     return SpecError(faults)
-
-
-#: What a file, or a line of one, can describe, by the name of its kind.
-KINDS: dict[str, type[Hardware] | type[Ensemble] | type[Measurement]] = {
-    "hardware": Hardware,
-    "ensemble": Ensemble,
-    "measurement": Measurement,
-}
-
-
-def _checked(document: Document, model: type[Spec], overrides: Iterable[str]) -> Spec:
-    override.apply(overrides, document, model)
-    value, faults = None, list(document.faults)
-    try:
-        # As JSON, because pydantic's strict JSON takes lists for tuples and text for enums, but no 2.0 for 2.
-        value = model.model_validate_json(json.dumps(document.data), strict=True, context=UNITS_REQUIRED)
-    except ValidationError as error:
-        unread = {path_text(where) for where in document.unread}
-        faults += (fault for fault in explain(error, document, model) if fault.field not in unread)
-        # They ran too if every field was right; told again, the faults are equal.
-        faults += (document.fault(why, where) for where, why in model.inconsistencies(document.data))
-    if value is None or faults:
-        raise SpecError(_ordered(faults))
-    return value
-
-
-def _ordered(faults: Sequence[Fault]) -> list[Fault]:
-    """Each fault once, in the order of the file, those of the command line first."""
-    return sorted(dict.fromkeys(faults), key=lambda fault: (fault.line or 0, fault.column or 0))

@@ -22,29 +22,38 @@ def apply(overrides: Iterable[str], document: Document, model: type[BaseModel]) 
     for override in overrides:
         origin = f"--set {override if len(override) <= 80 else override[:77] + '...'}"
         path, equals, text = override.partition("=")
-        parts = [part.strip() for part in re.sub(r"\[([^\]]*)\]", r".\1", path).split(".")]
+        parts = parts_of(path)
         try:
             if not equals or not all(parts):
-                raise _Wrong("write PATH=VALUE, with a path such as levels.DRAM.memories.DRAM.bandwidth")
+                raise Astray("write PATH=VALUE, with a path such as levels.DRAM.memories.DRAM.bandwidth")
             if not text.strip():
-                raise _Wrong("gives no value")
+                raise Astray("gives no value")
             value = parse(text, origin)
-            where = _set(document.data, parts, value.data, keys_of(model))
+            where = put(document.data, parts, value.data, keys_of(model))
             document.origins[where] = origin
             document.unread.update((*where, *inside) for inside in value.unread)
             document.faults.extend(Fault(fault.message, origin) for fault in value.faults)
-        except _Wrong as wrong:
+        except Astray as wrong:
             document.faults.append(Fault(str(wrong), origin))
         except SpecError as error:
             document.faults.extend(Fault(fault.message, origin) for fault in error.faults)
 
 
-class _Wrong(Exception):
-    """Why an override cannot be applied."""
+class Astray(Exception):
+    """Why an override cannot be applied: its path leads nowhere."""
 
 
-def _set(data: Any, parts: list[str], value: Any, keys: Keys) -> Location:
-    """Put a value where a path leads, and say where that is."""
+def parts_of(path: str) -> list[str]:
+    """The keys, names and indices of a path, from the outside in."""
+    return [part.strip() for part in re.sub(r"\[([^\]]*)\]", r".\1", path).split(".")]
+
+
+def put(data: Any, parts: list[str], value: Any, keys: Keys) -> Location:
+    """Put a value into some data where a path leads, and say where that is.
+
+    Raises:
+        Astray: it leads nowhere; says what is there instead.
+    """
     where: Location = ()
     node = data
     for part in parts:
@@ -65,10 +74,10 @@ def _step(node: Any, part: str, where: Location, data: Any, keys: Keys) -> str |
         known = keys.at(where, data) or dict.fromkeys(node, "")
         if part not in known and not keys.open(where, data):
             hint = did_you_mean(part, known) or f" (known keys: {', '.join(known)})"
-            raise _Wrong(f"{here} has no key {shown(part)}{hint}")
+            raise Astray(f"{here} has no key {shown(part)}{hint}")
         return part
     if not isinstance(node, list):
-        raise _Wrong(f"{here} is {'not there' if node is None else shown(node)}, and so has no {shown(part)}")
+        raise Astray(f"{here} is {'not there' if node is None else shown(node)}, and so has no {shown(part)}")
     names = [item.get("name") if isinstance(item, dict) else None for item in node]
     if part in names:
         return names.index(part)
@@ -76,4 +85,4 @@ def _step(node: Any, part: str, where: Location, data: Any, keys: Keys) -> str |
         return int(part)
     known_names = [name for name in names if isinstance(name, str)]
     hint = did_you_mean(part, known_names) or f" (known entries: {', '.join(known_names) or f'0 to {len(node) - 1}'})"
-    raise _Wrong(f"{here} has no entry {shown(part)}{hint}")
+    raise Astray(f"{here} has no entry {shown(part)}{hint}")

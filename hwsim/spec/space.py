@@ -1,14 +1,17 @@
-"""A design space as a user writes it: ensembles and chips to choose from, what is wanted of them, and what is allowed."""
+"""A design space as a user writes it: ensembles and chips to choose from, what is wanted, and what is allowed."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
 
-from hwsim.spec.consistency import Consistent
+from hwsim.spec.consistency import Consistent, Finding
 from hwsim.spec.ensemble import Combiner, Name, NetworkReference, Size, Width
+from hwsim.spec.limits import Quantity as Quantity, limits_schema, read_limits
 from hwsim.spec.rules import Rule
+from hwsim.spec.space_rules import space_inconsistencies
 from hwsim.units import Length
 from hwsim.value import Value
 
@@ -16,42 +19,33 @@ from hwsim.value import Value
 #: counted strictly or as the paper's released code counts.
 Accuracy = Literal["verify", "standard", "released"]
 
-#: What a design can be judged by; see `hwsim.search.columns`.
-Quantity = Literal[
-    "time_overhead",
-    "storage_overhead",
-    "energy_overhead",
-    "seconds",
-    "energy_joules",
-    "storage_bytes",
-    "baseline_seconds",
-    "area",
-    "members",
-    "low_precision",
-    "member_bits",
-    "clean_accuracy",
-    "clean_loss",
-    "robust_accuracy",
-]
-
 Sense = Literal["minimise", "maximise"]
 
 Whole = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
-class Span(Value):
+class _Range(Value):
+    """From something to something; `from` is a word of Python, so the fields have names of their own."""
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = dump(self)
+        return {{"first": "from", "last": "to"}.get(key, key): value for key, value in content.items()}
+
+
+class Span(_Range):
     """Whole numbers from one to another, both included."""
 
     first: Whole = Field(alias="from")
     """The first."""
     last: Whole = Field(alias="to")
     """The last, if a step falls on it."""
-    step: Annotated[int, Field(ge=1)] = 1
+    step: Annotated[int, Field(ge=1, le=2**31 - 1)] = 1
     """From one to the next."""
 
 
 #: One whole number, a list of them, or a span.
-Wholes = Whole | tuple[Whole, ...] | Span
+Wholes = Whole | Annotated[tuple[Whole, ...], Field(min_length=1)] | Span
 
 
 class Ensembles(Value):
@@ -66,7 +60,7 @@ class Ensembles(Value):
     """Widths of a low-precision member's weights [bits]."""
     activations: Wholes = (2, 4)
     """Widths of what its quantised layers read [bits]; every pair of the two widths is a member to choose."""
-    combiner: tuple[Combiner, ...] = ("average",)
+    combiner: Annotated[tuple[Combiner, ...], Field(min_length=1)] = ("average",)
     batch: Wholes = (1,)
     """Inputs computed at once."""
     weights_stay: Literal["streamed", "resident", "auto", "planned"] = "auto"
@@ -90,7 +84,7 @@ class Subject(Value):
     """How the members were trained to resist."""
 
 
-class Steps(Value):
+class Steps(_Range):
     """Quantities from one to another: `{from: 64 KiB, to: 1024 KiB, factor: 2}`, all in one unit."""
 
     first: str | int | float = Field(alias="from")
@@ -104,7 +98,7 @@ class Steps(Value):
 
 
 class Knob(Value):
-    """What varies from chip to chip: one field, or several together."""
+    """What varies from chip to chip: one field (a path with values or a range), or several together (choices)."""
 
     name: Name | None = None
     """In results; the path if left out."""
@@ -114,7 +108,7 @@ class Knob(Value):
     """What it may be, each as the hardware file would have it."""
     range: Steps | None = None
     """What it may be, in steps."""
-    choices: Annotated[dict[str, dict[str, JsonValue]], Field(min_length=1)] | None = None
+    choices: Annotated[dict[Name, dict[Name, JsonValue]], Field(min_length=1)] | None = None
     """In place of a path: for each choice, by its name, the fields that it sets: `{wide: {PATH: VALUE, ...}, ...}`."""
 
 
@@ -124,8 +118,13 @@ class Chips(Value):
     base: Name | Annotated[tuple[Name, ...], Field(min_length=1)]
     """Name of a preset, or path of a hardware file relative to this one; or a list of them."""
     knobs: tuple[Knob, ...] = ()
-    node: Length | None = None
+    node: Annotated[Length | None, Field(gt=0)] = None
     """Feature size that areas are estimated for [m]; without it there are none."""
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """All of them."""
+        return (self.base,) if isinstance(self.base, str) else self.base
 
 
 class Exhaustive(Value):
@@ -153,8 +152,11 @@ class Space(Consistent):
     chips: Chips
     objectives: Annotated[dict[Quantity, Sense], Field(min_length=1)]
     """What the Pareto front is taken over, with its sense: minimise or maximise."""
-    constraints: dict[Quantity, float | str] = Field(default_factory=dict)
-    """Largest value allowed (of what is better the larger: the least), 25 % or 0.25; exactly that is allowed."""
+    constraints: Annotated[dict[Quantity, float], BeforeValidator(read_limits), WithJsonSchema(limits_schema())] = (
+        Field(default_factory=dict)
+    )
+    """Largest value allowed, of what is better the larger the least: `time_overhead: 25 %`, `area: 800 mm2`, in base
+    units once read; exactly that is allowed."""
     accuracy: Accuracy = "verify"
     """Which robustness counts: verify (every attack of `empir verify`), standard (the worst of the paper's bounded
     attacks) or released (the same as the paper's code counts)."""
@@ -166,3 +168,7 @@ class Space(Consistent):
     keep: Literal["front", "feasible", "all"] = "front"
     """Designs that are written down: those that no other of the same chip, network and batch beats within the
     constraints (and all that were measured), all within the constraints, or all."""
+
+    @classmethod
+    def inconsistencies(cls, data: Any) -> Iterator[Finding]:
+        return space_inconsistencies(data)
