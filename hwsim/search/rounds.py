@@ -54,7 +54,7 @@ class Bounds:
     robust_high: Floats
 
 
-def schedule(first: int, most: int | None) -> Iterator[int | None]:
+def schedule(first: int, most: int | None) -> Iterator[int]:
     """Samples of every round: the first, then four times as many, at last `most`; without end where that is None."""
     samples = first
     while most is None or samples < most:
@@ -138,16 +138,16 @@ def possible(known: Bounds, limits: Limits, baseline: int | None = None) -> Flag
 
 def beaten(costs: Floats, known: Bounds) -> Flags:
     """Who is beaten for certain in every setting that it belongs to [candidates]."""
-    out = np.ones(len(costs), dtype=bool)
+    out: Flags = np.ones(len(costs), dtype=bool)
     worst = np.stack([known.clean_low, known.robust_low], axis=1)
     best = np.stack([known.clean_high, known.robust_high], axis=1)
-    at_least = (worst[:, None] >= best[None]).all(axis=-1)  # [who, whom]
-    better = (worst[:, None] > best[None]).any(axis=-1)
+    at_least: Flags = np.all(worst[:, None] >= best[None], axis=-1)  # [who, whom]
+    better: Flags = np.any(worst[:, None] > best[None], axis=-1)
     for setting in range(costs.shape[1]):
-        own = costs[:, setting]
-        there = np.isfinite(own).all(axis=-1)
-        cheap = (own[:, None] <= own[None]).all(axis=-1) & there[:, None]
-        cheaper = (own[:, None] < own[None]).any(axis=-1)
-        beats = at_least & cheap & (better | cheaper)
+        own: Floats = costs[:, setting]
+        there: Flags = np.all(np.isfinite(own), axis=-1)
+        cheap: Flags = np.all(own[:, None] <= own[None], axis=-1) & there[:, None]
+        cheaper: Flags = np.any(own[:, None] < own[None], axis=-1)
+        beats: Flags = at_least & cheap & (better | cheaper)
         out &= beats.any(axis=0) | ~there
     return out

@@ -58,7 +58,7 @@ def test_intervals_of_tables(right: int, samples: int, low: float, high: float) 
 
 
 def test_the_ends_are_where_the_tails_say() -> None:
-    """As many right answers or more have half the error's probability at the lower end; as many or fewer at the upper."""
+    """As many right answers or more have half the error at the lower end; as many or fewer at the upper."""
     from scipy.stats import binom
 
     for right in (1, 3, 50, 99):
