@@ -48,8 +48,12 @@ class Value(BaseModel):
 
 def digest(kind: str, content: Any) -> str:
     """16 hexadecimal digits of the SHA-256 of plain content, whatever the order of its keys."""
-    written = json.dumps(json.loads(json.dumps(content, sort_keys=True), parse_int=float))  # 32 and 32.0 are equal
-    return hashlib.sha256(f"{kind} {written}".encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical(kind, content).encode()).hexdigest()[:16]
+
+
+def canonical(kind: str, content: Any) -> str:
+    """The text that `digest` is taken of: 32 and 32.0 are written the same way."""
+    return f"{kind} {json.dumps(json.loads(json.dumps(content, sort_keys=True), parse_int=float))}"
 
 
 def _texts(model: type[Value]) -> Iterator[tuple[str, str]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
@@ -11,7 +12,7 @@ from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validato
 from hwsim.errors import shown
 from hwsim.spec.consistency import Consistent, Finding, records
 from hwsim.spec.rules import FullPrecision, Rule
-from hwsim.value import Value
+from hwsim.value import Value, canonical
 
 #: Widths that a member may have [bits].
 WIDTHS = (*range(1, 9), 16, 32)
@@ -173,16 +174,51 @@ def identity(
         members: weight and activation bits of every copy.
     """
     copies = sorted(members)
+    return _decider(network, tuple(copies), combiner, quantize, full_precision_bits).fingerprint()
+
+
+def identities(
+    network: NetworkReference,
+    ensembles: Iterable[Sequence[tuple[int, int]]],
+    combiner: Combiner,
+    quantize: Rule,
+    full_precision_bits: int,
+) -> list[str]:
+    """`identity` of many ensembles of one network, without a value for each: 2 us instead of 30."""
+    full = (full_precision_bits, full_precision_bits)
+    parts: dict[tuple[bool, bool], list[str]] = {}
+    found = []
+    for members in ensembles:
+        copies = sorted(members)
+        kind = (len(copies) > 1, any(bits != full for bits in copies))
+        if kind not in parts:
+            sample = _decider(network, tuple(copies), combiner, quantize, full_precision_bits)
+            content = {**sample.model_dump(mode="json"), "members": []}
+            # No text inside can look like this: quotes in it are escaped, and no parameter is a list.
+            parts[kind] = canonical(type(sample).__name__, content).split('"members": []')
+        before, after = parts[kind]
+        written = ", ".join([f"[{weights}.0, {activations}.0]" for weights, activations in copies])
+        text = f'{before}"members": [{written}]{after}'
+        found.append(sha256(text.encode()).hexdigest()[:16])
+    return found
+
+
+def _decider(
+    network: NetworkReference,
+    copies: tuple[tuple[int, int], ...],
+    combiner: Combiner,
+    quantize: Rule,
+    full_precision_bits: int,
+) -> _Decider:
     if isinstance(quantize, FullPrecision):
         quantize = FullPrecision(full_precision=tuple(sorted(set(quantize.full_precision))))
-    decider = _Decider(
+    return _Decider(
         network=network,
-        members=tuple(copies),
+        members=copies,
         combiner=combiner if len(copies) > 1 else "average",
         quantize=quantize if any(bits != (full_precision_bits,) * 2 for bits in copies) else "all",
         full_precision_bits=full_precision_bits,
     )
-    return decider.fingerprint()
 
 
 def _names(members: Iterable[dict[str, Any]], full: Any) -> Iterator[list[str]]:

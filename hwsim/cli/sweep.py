@@ -1,0 +1,101 @@
+"""`hwsim sweep`: every design of a space, on many cores or machines."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from hwsim.search.sweep import Swept
+
+
+@click.command()
+@click.argument("space", metavar="SPACE.yaml")
+@click.option(
+    "--jobs", type=click.IntRange(1, 4096), metavar="N", help="Worker processes; as many as cores by default."
+)
+@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler whose workers compute: tcp://host:8786.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Folder of the results; the name of the space with .sweep by default.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--no-cache", is_flag=True, help="Neither read nor write the cache of mapped layers.")
+def sweep(
+    space: str, jobs: int | None, scheduler: str | None, output: Path | None, as_json: bool, no_cache: bool
+) -> None:
+    """Look at every design of a space: every ensemble on every chip.
+
+    Writes those that the space keeps into a folder of Parquet files: points/ (one design a row) and counts/ (how many
+    there are of each kind). Interrupted, even killed, it goes on where it was when it is run again with the same
+    folder; of an edited space only what changed is computed. Prints what was found, scenario by scenario.
+
+    Exit codes: 0 everything is done; 2 bad input, or some of it could not be computed; 130 interrupted.
+    """
+    if jobs and scheduler:
+        raise click.UsageError("--jobs is for this machine: the workers of a --scheduler are as many as they are.")
+    from hwsim.cli.sweep_progress import SweepProgress
+    from hwsim.search.grid import read_space
+    from hwsim.search.summary import summary
+    from hwsim.search.sweep import run
+
+    read = read_space(space)
+    folder = output or Path(f"{read.name}.sweep")
+    with SweepProgress() as progress:
+        try:
+            swept = run(read, folder, jobs=jobs, scheduler=scheduler, cache=not no_cache, progress=progress)
+        except KeyboardInterrupt:
+            progress.stop()
+            click.echo(f"{progress.told()}; what is done stays in {folder}: the same command goes on", err=True)
+            raise
+    records = summary(folder)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(_record(read.name, swept, records), indent=2))
+    else:
+        _print(swept, records)
+
+
+def _record(name: str, swept: Swept, records: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "space": name,
+        "folder": str(swept.folder),
+        "chips": swept.chips,
+        "designs": swept.designs,
+        "found_designs": swept.found,
+        "units": swept.units,
+        "scenarios": records,
+    }
+
+
+def _print(swept: Swept, records: list[dict[str, Any]]) -> None:
+    from hwsim.screen import columns, console, print_apart
+
+    names = list(dict.fromkeys(name for record in records for name in record))
+    several = {name for name in ("quantize",) if len({record[name] for record in records}) > 1}
+    shown = [name for name in names if name != "quantize" or several]
+    shown = [name for name in shown if name not in ("infeasible_chips", "measured") or any(r[name] for r in records)]
+    table = columns(*(name if name in _TEXTS else f">{_HEADS.get(name, name)}" for name in shown))
+    for record in records:
+        table.add_row(*(str(record[name]) if name in _TEXTS else f"{record[name]:,}" for name in shown))
+    print_apart(console(sys.stdout), table, f"{swept.designs:,} designs on {swept.chips:,} chips: {swept.folder}")
+
+
+#: Columns that are not numbers.
+_TEXTS = ("network", "quantize", "combiner")
+
+#: Heads of columns whose names would not explain themselves.
+_HEADS = {
+    "infeasible_chips": "chips that cannot",
+    "within_equation6": "within by Equation 6",
+    "cost_feasible": "within all costs",
+    "feasible": "within all",
+    "front": "on the front",
+}
