@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationInfo, WithJsonSchema
@@ -142,6 +143,7 @@ def _lookup(unit: str, units: Mapping[str, Decimal], text: str, dimension: Dimen
     raise ValueError(f"{shown(text)} is not a unit of {dimension.name}{hint}")
 
 
+@lru_cache  # a sweep reads the same few units for thousands of chips
 def _normalised(unit: str) -> str:
     """A unit as the tables spell it, from the other ways people write it."""
     for written, meant in (("^[µμ]", "u"), ("(m)(\\^2|²)$", r"\g<1>2"), ("bits$", "bit"), ("^bytes?$", "B")):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("files", metavar="FILE...", nargs=-1, required=True)
 @click.pass_context
 def check(ctx: click.Context, files: tuple[str, ...]) -> None:
-    """Check hardware, ensemble and measurement (.jsonl) files; report every fault of each."""
+    """Check hardware, ensemble, space and measurement (.jsonl) files: report every fault."""
     from hwsim.errors import HwsimError
 
     good = True
@@ -46,12 +46,36 @@ def _measurements(file: str) -> str:
 def _described(file: str) -> str:
     """What a YAML file describes."""
     from hwsim.spec.ensemble import Ensemble
-    from hwsim.spec.load import load
+    from hwsim.spec.files import locate, presets
+    from hwsim.spec.load import kind_of, load_ensemble, load_hardware
+    from hwsim.spec.space import Space
 
-    value = load(file)
-    if isinstance(value, Ensemble):
-        _check_network(value, file)
-    return f"{'ensemble' if isinstance(value, Ensemble) else 'hardware'} {value.name}"
+    kind = kind_of(locate(file, presets()))
+    if kind is Space:
+        return _space(file)
+    if kind is Ensemble:
+        ensemble = load_ensemble(file)
+        _check_network(ensemble, file)
+        return f"ensemble {ensemble.name}"
+    return f"hardware {load_hardware(file).name}"
+
+
+def _space(file: str) -> str:
+    """How much a design space holds."""
+    from math import prod
+
+    from hwsim.search.ensembles import count
+    from hwsim.search.grid import choices, grid, read_space, scenarios
+
+    space = read_space(file)
+    numbers = {
+        "networks": len(space.subjects),
+        "ensembles": count(choices(space.ensembles)),
+        "batches and combiners": len(scenarios(space)) // len(space.subjects),
+        "chips": grid(space).count,
+    }
+    numbers["designs"] = prod(numbers.values())
+    return f"space {space.name}: {', '.join(f'{name}: {number:,}' for name, number in numbers.items())}"
 
 
 def _check_network(ensemble: Ensemble, file: str) -> None:
@@ -71,8 +95,8 @@ def _check_network(ensemble: Ensemble, file: str) -> None:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(["hardware", "ensemble", "measurement"]))
-def schema(kind: Literal["hardware", "ensemble", "measurement"]) -> None:
+@click.argument("kind", type=click.Choice(["hardware", "ensemble", "space", "measurement"]))
+def schema(kind: Literal["hardware", "ensemble", "space", "measurement"]) -> None:
     """Print the JSON Schema of a kind of file, or of a line of measurements, for editors."""
     import json
 

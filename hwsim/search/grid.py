@@ -14,7 +14,7 @@ from hwsim.ensemble.precision import precisions
 from hwsim.errors import Fault, SpecError
 from hwsim.importers import resolve
 from hwsim.search.ensembles import Choices
-from hwsim.spec.chip_faults import chip_faults
+from hwsim.spec.chip_faults import MOST, chip_faults
 from hwsim.spec.consistency import Finding
 from hwsim.spec.document import location, path_text
 from hwsim.spec.ensemble import Combiner
@@ -22,7 +22,7 @@ from hwsim.spec.hardware import Hardware
 from hwsim.spec.load import load_space
 from hwsim.spec.space import Ensembles, Space, Span, Subject, Wholes
 from hwsim.spec.space_rules import BASE
-from hwsim.spec.variants import Base, Dial, changed, dials, read_base
+from hwsim.spec.variants import Base, Dial, changed, dials, named, read_base
 
 
 @dataclass(frozen=True)
@@ -133,11 +133,18 @@ def chips(space: Space) -> tuple[Chip, ...]:
         SpecError: with all that is wrong with the chips.
     """
     found = grid(space)
-    try:
-        return tuple(found.chip(point) for point in found.points())
-    except SpecError as error:
-        problems, _ = chip_faults(space.chips)
-        raise SpecError([Fault(why, field=path_text(where)) for where, why in problems] or error.faults) from None
+    made: list[Chip] = []
+    faults: list[Fault] = []
+    for point in found.points():
+        try:
+            made.append(found.chip(point))
+        except SpecError as error:
+            faults += error.faults
+    if faults:
+        problems, _ = chip_faults(named(space.chips.base), found.knobs)
+        known = [Fault(why, field=path_text(where)) for where, why in problems]
+        raise SpecError(known or [*faults[:MOST], Fault(f"{len(faults)} faults of chips in all", field="chips.knobs")])
+    return tuple(made)
 
 
 def scenarios(space: Space) -> tuple[Scenario, ...]:

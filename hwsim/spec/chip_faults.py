@@ -11,11 +11,10 @@ from pathlib import Path
 from hwsim.errors import Fault, SpecError, did_you_mean, shown
 from hwsim.spec.document import Location
 from hwsim.spec.files import presets
-from hwsim.spec.space import Chips
-from hwsim.spec.variants import Base, Dial, Option, Problem, Setting, changed, dials, read_base, settled
+from hwsim.spec.variants import Base, Dial, Option, Problem, Setting, changed, read_base, settled
 
 #: Chips that are checked one by one; of more, every pair of values is.
-EVERY = 20_000
+EVERY = 5_000
 
 #: Combinations that are explained; of more, only the number is told.
 MOST = 20
@@ -24,39 +23,38 @@ MOST = 20
 Choice = tuple[int, Option]
 
 
-def chip_faults(chips: Chips, folder: Path = Path()) -> tuple[list[Problem], list[Fault]]:
-    """What is wrong, by its place in the space, and what is wrong in the files of the bases.
+def chip_faults(
+    names: Sequence[tuple[Location, str]], knobs: Sequence[Dial], folder: Path = Path()
+) -> tuple[list[Problem], list[Fault]]:
+    """What is wrong with the chips, by its place in the space, and what is wrong in the files of the bases.
 
     A value of a knob must fit every base alone. Where there are more than `EVERY` chips, of values that do not fit
     together only pairs are found here; three or more that only fail together fail when such a chip is made.
 
     Args:
+        names: of the bases, with their places.
         folder: that the paths of bases are relative to.
     """
     problems: list[Problem] = []
     elsewhere: list[Fault] = []
     bases: list[Base] = []
-    for i, name in enumerate(chips.bases):
-        where: Location = ("chips", "base") if isinstance(chips.base, str) else ("chips", "base", i)
+    for where, name in names:
         try:
             base = read_base(name, folder)
         except SpecError as error:
-            for fault in error.faults:
-                if fault.line is None:
-                    hint = did_you_mean(name, presets())
-                    problems.append((where, f"{shown(name)}: no such file{hint}" if hint else _unplaced(fault)))
-                else:
-                    elsewhere.append(fault)
+            elsewhere += (fault for fault in error.faults if fault.line is not None)
+            hint = did_you_mean(name, presets())
+            whole = [fault for fault in error.faults if fault.line is None]
+            problems += ((where, f"{shown(name)}: no such file{hint}" if hint else _unplaced(fault)) for fault in whole)
             continue
         if any(base.name == other.name for other in bases):
             problems.append((where, f"results would call two bases {shown(base.name)}: rename a file"))
         bases.append(base)
-    knobs = dials(chips)
     alone = [_alone(base, knobs) for base in bases]
     problems += _on_some([(base.name, found.problems) for base, found in zip(bases, alone, strict=True)])
     problems += [problem for found in alone for problem in _undone(knobs, found.reached)]
     for base, found in zip(bases, alone, strict=True):
-        problems += _together(base, knobs, found.good, f" on {base.name}" if len(bases) > 1 else "")
+        problems += _together(base, knobs, found.good, f" on {base.name}" if len(names) > 1 else "")
     return list(dict.fromkeys(problems)), list(dict.fromkeys(elsewhere))
 
 

@@ -71,6 +71,8 @@ def _step(node: Any, part: str, where: Location, data: Any, keys: Keys) -> str |
     """The key or index that a part of a path means."""
     here = path_text(where) or "the file"
     if isinstance(node, dict):
+        if part in node:
+            return part
         known = keys.at(where, data) or dict.fromkeys(node, "")
         if part not in known and not keys.open(where, data):
             hint = did_you_mean(part, known) or f" (known keys: {', '.join(known)})"

@@ -15,13 +15,17 @@ from hwsim.spec.consistency import Finding, records
 from hwsim.spec.document import Location
 from hwsim.spec.files import presets
 from hwsim.spec.measurement import read_measurements
-from hwsim.spec.space import Chips, Space, Subject
+from hwsim.spec.space import Knob, Space, Subject
 from hwsim.spec.space_rules import space_inconsistencies
+from hwsim.spec.variants import dial, named
 from hwsim.units import UNITS_REQUIRED
 from hwsim.value import Value
 
 #: What is wrong with a subject, by its place inside it.
 About = Callable[[Subject], Iterable[Finding]]
+
+#: Parts of a knob that may be wrong without leaving its values in doubt.
+_HARMLESS = (("name",), ("values",))
 
 Part = TypeVar("Part", bound=Value)
 
@@ -35,11 +39,16 @@ def named_faults(data: Any, folder: Path, about: About | None = None) -> tuple[l
         folder: of the space's file.
         about: what else may be wrong with a subject.
     """
-    found: list[Finding] = []
-    elsewhere: list[Fault] = []
-    chips = _part(Chips, data.get("chips") if isinstance(data, dict) else None)
-    if chips is not None and not any(where[:1] == ("chips",) for where, _ in space_inconsistencies(data)):
-        found, elsewhere = chip_faults(chips, folder)
+    chips = data.get("chips") if isinstance(data, dict) else None
+    wrong = [where for where, _ in space_inconsistencies(data)]
+    bases = [(where, name) for where, name in named(chips.get("base") if isinstance(chips, dict) else None) if name]
+    knobs = [
+        dial(knob, ("chips", "knobs", i))
+        for i, given in records(chips, "knobs")
+        if not any(where[:3] == ("chips", "knobs", i) and where[3:4] not in _HARMLESS for where in wrong)
+        and (knob := _part(Knob, given))
+    ]
+    found, elsewhere = chip_faults([base for base in bases if base[0] not in wrong], knobs, folder)
     for i, given in records(data, "subjects"):
         subject = _part(Subject, given)
         if subject is None:

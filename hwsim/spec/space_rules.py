@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from hwsim.errors import shown
 from hwsim.spec.consistency import Finding, records
@@ -120,7 +120,7 @@ def _numbers(given: Any, where: Location) -> Numbers:
     return [(where, given)] if _whole(given) else []
 
 
-def _whole(given: Any) -> bool:
+def _whole(given: Any) -> TypeGuard[int]:
     return isinstance(given, int) and not isinstance(given, bool) and 0 <= given < 2**31
 
 
@@ -164,7 +164,9 @@ def _knob(knob: dict[str, Any], where: Location) -> Iterator[Finding]:
 
 
 def _steps(steps: dict[str, Any], where: Location) -> Iterator[Finding]:
-    amounts = {key: steps.get(key) for key in ("from", "to", "step", "factor") if steps.get(key) is not None}
+    amounts: dict[str, Any] = {
+        key: steps.get(key) for key in ("from", "to", "step", "factor") if steps.get(key) is not None
+    }
     kinds = {"factor": int | float}
     if any(isinstance(given, bool) or not isinstance(given, kinds.get(key, _AMOUNT)) for key, given in amounts.items()):
         return

@@ -73,21 +73,30 @@ class Base:
 
     Args:
         name: in results.
-        document: its file.
-        hardware: as the file has it.
+        file: its name for messages.
+        text: what the file holds, as JSON.
     """
 
     name: str
-    document: Document
-    hardware: Hardware
+    file: str
+    text: str
 
 
 def dials(chips: Chips) -> tuple[Dial, ...]:
     """The knobs, in their order, ranges expanded."""
-    return tuple(_dial(knob, ("chips", "knobs", i)) for i, knob in enumerate(chips.knobs))
+    return tuple(dial(knob, ("chips", "knobs", i)) for i, knob in enumerate(chips.knobs))
 
 
-def _dial(knob: Knob, where: Location) -> Dial:
+def named(base: Any) -> tuple[tuple[Location, str], ...]:
+    """The bases with their places; nothing of what is malformed."""
+    if isinstance(base, str):
+        return ((("chips", "base"), base),)
+    several = base if isinstance(base, list | tuple) else ()
+    return tuple((("chips", "base", i), name) for i, name in enumerate(several) if isinstance(name, str))
+
+
+def dial(knob: Knob, where: Location) -> Dial:
+    """A knob that stands at a place in the space."""
     if knob.choices is not None:
         return Dial(
             knob.name or "",
@@ -129,7 +138,7 @@ def read_base(name: str, folder: Path = Path()) -> Base:
     hardware, faults = judged(document, Hardware)
     if hardware is None or faults:
         raise SpecError(ordered(faults))
-    return Base(path.stem, document, hardware)
+    return Base(path.stem, str(path), json.dumps(document.data))
 
 
 def changed(base: Base, options: Sequence[Option]) -> Hardware | tuple[Problem, ...]:
@@ -140,14 +149,14 @@ def changed(base: Base, options: Sequence[Option]) -> Hardware | tuple[Problem, 
     try:
         return Hardware.model_validate_json(json.dumps(data), strict=True, context=UNITS_REQUIRED)
     except ValidationError:
-        _, faults = judged(Document(base.document.file, data), Hardware)
+        _, faults = judged(Document(base.file, data), Hardware)
     otherwise = options[-1].where if options else ("chips", "base")
     return tuple((_blamed(fault, reached, otherwise), _text(fault)) for fault in faults)
 
 
 def settled(base: Base, options: Sequence[Option]) -> tuple[Any, list[tuple[Location, Setting]], list[Problem]]:
     """The data of a base with some values of knobs, where in it each setting ended up, and those that lead nowhere."""
-    data = copy.deepcopy(base.document.data)
+    data = json.loads(base.text)
     reached: list[tuple[Location, Setting]] = []
     astray: list[Problem] = []
     for option in options:
