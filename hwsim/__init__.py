@@ -6,10 +6,10 @@
 
 The flow: `load_hardware`, `load_ensemble` and `load_network` read; `map_layer`, `map_network` and `map_ensemble` find
 the best mappings and cost them; `simulate_ensemble` plays them event by event; `price` costs a given mapping;
-`to_frame` makes a data frame of any of these. The kernels under `price` take arrays: state a `problem`, wrap its loops
-(`PricedLoop`, bounds of any broadcastable shapes) in `NestArrays`, and count `flows`, `accesses`, `cycles`,
-`access_energy` and `occupancy` of all of them at once. The `throughput` and `energy` of a chip's datapath, and
-`hwsim.ensemble.equation6`, take arrays of bit-widths.
+`to_frame` makes a data frame of any of these. `load_space` reads a design space, and `sweep` looks at all of it. The
+kernels under `price` take arrays: state a `problem`, wrap its loops (`PricedLoop`, bounds of any broadcastable shapes)
+in `NestArrays`, and count `flows`, `accesses`, `cycles`, `access_energy` and `occupancy` of all of them at once. The
+`throughput` and `energy` of a chip's datapath, and `hwsim.ensemble.equation6`, take arrays of bit-widths.
 """
 
 from __future__ import annotations
@@ -40,17 +40,23 @@ if TYPE_CHECKING:
     from hwsim.operators.nest import LoopNest as LoopNest, Operand as Operand
     from hwsim.operators.shapes import conv as conv, gemm as gemm
     from hwsim.report.files import to_frame as to_frame
+    from hwsim.search.sweep import sweep as sweep
     from hwsim.simulate.members.run import simulate_ensemble as simulate_ensemble
     from hwsim.simulate.members.simulation import Simulation as Simulation
     from hwsim.spec.ensemble import Ensemble as Ensemble, Member as Member
     from hwsim.spec.hardware import Hardware as Hardware
-    from hwsim.spec.load import load_ensemble as load_ensemble, load_hardware as load_hardware
+    from hwsim.spec.load import (
+        load_ensemble as load_ensemble,
+        load_hardware as load_hardware,
+        load_space as load_space,
+    )
     from hwsim.spec.measurement import (
         Measurement as Measurement,
         append_measurements as append_measurements,
         read_measurements as read_measurements,
     )
     from hwsim.spec.network import Network as Network
+    from hwsim.spec.space import Space as Space
 
 __version__ = "0.1.0"
 
@@ -75,6 +81,7 @@ _HOME = {
     "PricedLoop": "hwsim.cost.traffic",
     "Problem": "hwsim.cost.problem",
     "Simulation": "hwsim.simulate.members.simulation",
+    "Space": "hwsim.spec.space",
     "SpatialLoop": "hwsim.mapping.mapping",
     "SpecError": "hwsim.errors",
     "access_energy": "hwsim.cost.energy",
@@ -89,6 +96,7 @@ _HOME = {
     "load_hardware": "hwsim.spec.load",
     "load_network": "hwsim.importers",
     "mac_energy": "hwsim.cost.energy",
+    "load_space": "hwsim.spec.load",
     "map_ensemble": "hwsim.ensemble.ensemble_cost",
     "map_layer": "hwsim.mapper",
     "map_network": "hwsim.ensemble.network_cost",
@@ -97,6 +105,7 @@ _HOME = {
     "problem": "hwsim.cost.problem",
     "read_measurements": "hwsim.spec.measurement",
     "simulate_ensemble": "hwsim.simulate.members.run",
+    "sweep": "hwsim.search.sweep",
     "to_frame": "hwsim.report.files",
 }
 

@@ -9,6 +9,7 @@ from hwsim.cli.describe import check, hw, network, schema
 from hwsim.cli.layer import layer
 from hwsim.cli.map import map_command
 from hwsim.cli.simulate import simulate
+from hwsim.cli.sweep import sweep
 from hwsim.cli.validate import validate
 from hwsim.console import SETTINGS, Commands
 
@@ -17,7 +18,7 @@ from hwsim.console import SETTINGS, Commands
     cls=Commands,
     context_settings=SETTINGS,
     epilog="Exit codes: 0 success, within the budget; 1 over the budget; 2 bad input, or nothing feasible; "
-    "130 interrupted (layers mapped until then are in the cache); 141 the reader of the output went away.",
+    "130 interrupted (what was done until then is kept); 141 the reader of the output went away.",
 )
 @click.version_option(__version__, prog_name="hwsim")
 def main() -> None:
@@ -28,5 +29,5 @@ def main() -> None:
     """
 
 
-for command in (check, hw, layer, map_command, network, schema, simulate, validate):
+for command in (check, hw, layer, map_command, network, schema, simulate, sweep, validate):
     main.add_command(command)

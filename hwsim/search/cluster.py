@@ -132,7 +132,8 @@ def _round(
     most: int | None,
 ) -> Iterator[Outcome]:
     distributed = _distributed()
-    waiting, running = deque(units), {}
+    waiting = deque(units)
+    running: dict[Any, Unit] = {}
     finished = distributed.as_completed(loop=client.loop)
     try:
         while waiting or running:

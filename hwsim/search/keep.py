@@ -24,7 +24,7 @@ Keep = Literal["front", "feasible", "all"]
 
 
 class Kept:
-    """The designs of one part that are written down.
+    """The designs of one part that are written down; none that cannot run.
 
     Those of a front are known only at the end; others can be taken away at any time.
     """
@@ -51,12 +51,10 @@ class Kept:
         return taken
 
     def _chosen(self, designs: Designs) -> NDArray[np.bool_]:
-        columns = designs.columns
-        feasible = columns["feasible"].astype(bool)
         if self._keep == "all":
-            return np.ones(len(feasible), dtype=bool)
+            return np.asarray(np.isfinite(designs.columns["seconds"]))
         if self._keep == "feasible":
-            return feasible
+            return np.asarray(designs.columns["feasible"], dtype=bool)
         return _front([designs], self._objectives)[0] | measured(designs)
 
     def _reduce(self) -> None:
@@ -68,7 +66,7 @@ class Kept:
 
 def measured(designs: Designs) -> NDArray[np.bool_]:
     """Designs whose robustness is known."""
-    return ~np.isnan(designs.columns["robust_accuracy"])
+    return np.asarray(np.isfinite(designs.columns["robust_accuracy"]))
 
 
 def _front(several: Sequence[Designs], objectives: Mapping[Quantity, Sense]) -> list[NDArray[np.bool_]]:
@@ -89,12 +87,14 @@ class Counts:
     def __init__(self, space: Space) -> None:
         self._limits = {name: float(limit) for name, limit in space.constraints.items()}
         self._objectives = tuple(space.objectives)
-        self._rows: dict[tuple[int, int], dict[str, float]] = {}
+        self._rows: dict[tuple[int, int], dict[str, Any]] = {}
 
     def add(self, designs: Designs) -> None:
         """Count more designs."""
         size = (designs.block.full_precision, designs.block.members.shape[1])
         row = self._rows.setdefault(size, {"M": size[0], "N": size[1]})
+        if designs.why:
+            row["infeasible"] = str(designs.why)
         for name, number in self._numbers(designs.columns):
             row[name] = row.get(name, 0) + number
         for name in dict.fromkeys(("time_overhead", *self._limits, *self._objectives)):

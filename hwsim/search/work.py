@@ -17,10 +17,13 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from hwsim import __version__
+from hwsim.cache.layers import remembered
 from hwsim.errors import HwsimError
 from hwsim.importers import resolve
+from hwsim.mapper import map_layer
 from hwsim.search.dataset import Shard, encoded, unit_name
 from hwsim.search.ensembles import count
+from hwsim.search.exhaustive import explore, member_prices
 from hwsim.search.grid import Chip, Scenario, chips, choices, scenarios
 from hwsim.search.keep import Counts, Kept
 from hwsim.search.robustness import Robustness, robustness
@@ -171,19 +174,21 @@ def compute(unit: Unit, cache: bool = True) -> Shard:
     """
     if unit.version != __version__:
         raise HwsimError(f"hwsim is {__version__} on a worker and {unit.version} where the sweep was started")
-    from hwsim.search.exhaustive import explore
-
     space, keys = unit.space, [part.key for part in unit.parts]
     names = Names(choices(space.ensembles))
     common = {part.key: same_for_all(part.key, part.chip, part.scenario, space.timing) for part in unit.parts}
     points = Sheet(empty_points(common[keys[0]]), keys)
     kept = {key: Kept(space.keep, space.objectives) for key in keys}
     counts = {key: Counts(space) for key in keys}
+    chips = list({id(part.chip): part.chip for part in unit.parts}.values())
+    mapper = remembered(map_layer) if cache else map_layer
+    prices = dict(zip(map(id, chips), member_prices(space, unit.parts[0].scenario, chips, mapper=mapper), strict=True))
     for scenario, parts in _by_scenario(unit.parts).items():
         own = {(id(part.chip), part.share[0]): part.key for part in parts}
+        explored = list({id(part.chip): part.chip for part in parts}.values())
+        priced = [prices[id(chip)] for chip in explored]
         shares, seen = parts[0].share[1], Counter[int]()
-        explored = {id(part.chip): part.chip for part in parts}
-        for designs in explore(space, scenario, tuple(explored.values()), known=unit.known, most=BLOCK):
+        for designs in explore(space, scenario, explored, known=unit.known, most=BLOCK, prices=priced):
             chip = id(designs.chip)
             key = own.get((chip, seen[chip] % shares))
             seen[chip] += 1
