@@ -34,13 +34,25 @@ def layer_costs(
     costs = []
     for layer in network.layers:
         stay, task = (stays or {}).get(layer.name, STREAMED), named.get(layer.name)
-        if task is not None:
-            costs.append(_multiplied(layer, hardware, bits, replace(solved[task], problem=task.problem), stay))
-        elif layer.operator.view:
-            costs.append(_view(layer, bits.layers[layer.name].activations))
-        else:
-            costs.append(_streamed(layer, seen(hardware, stay), bits, stay))
+        multiplied = replace(solved[task], problem=task.problem) if task else None
+        costs.append(layer_cost(layer, hardware, bits, multiplied, stay))
     return tuple(costs)
+
+
+def layer_cost(
+    layer: Layer, hardware: Hardware, bits: Precisions, multiplied: LayerCost | None, stay: Stay = STREAMED
+) -> LayerCost:
+    """Cost of one layer.
+
+    Args:
+        multiplied: its bare loop nest, mapped; None where nothing is multiplied.
+        stay: what of it stays on the chip.
+    """
+    if multiplied is not None:
+        return _multiplied(layer, hardware, bits, multiplied, stay)
+    if layer.operator.view:
+        return _view(layer, bits.layers[layer.name].activations)
+    return _streamed(layer, seen(hardware, stay), bits, stay)
 
 
 def operand_streams(layer: Layer, bits: Precisions, stay: Stay = STREAMED) -> list[tuple[str, Stream]]:

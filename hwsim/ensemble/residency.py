@@ -13,7 +13,7 @@ from hwsim.ensemble.storage import layer_bits
 from hwsim.errors import Infeasible
 from hwsim.operators.nest import Operand
 from hwsim.spec.hardware import Hardware
-from hwsim.spec.network import Network
+from hwsim.spec.network import Layer, Network
 
 
 def fits(hardware: Hardware, bits: int) -> bool:
@@ -50,8 +50,11 @@ def all_weights(network: Network, bits: Precisions, hardware: Hardware, size: in
     Args:
         size: of all weights on the chip, those of other members included [bits].
     """
+    return {layer.name: all_beside(layer, bits, hardware, size) for layer in network.layers}
+
+
+def all_beside(layer: Layer, bits: Precisions, hardware: Hardware, size: int) -> Stay:
+    """What stays of one layer where all weights of this size do."""
     place = house(hardware, Operand.WEIGHTS)
     assert place is not None, "weights that fit have a home"
-    return {
-        layer.name: Stay(parameters=True, beside=((place, size - layer_bits(layer, bits)),)) for layer in network.layers
-    }
+    return Stay(parameters=True, beside=((place, size - layer_bits(layer, bits)),))

@@ -64,20 +64,17 @@ def tasks(
     Args:
         stays: what stays on the chip, by layer; nothing of those not named.
     """
-    found: dict[str, Task] = {}
-    for layer in network.mac_layers:
-        nest, widths = layer.nest, bits.layers[layer.name]
-        assert nest is not None
-        stay = (stays or {}).get(layer.name, STREAMED)
-        found[layer.name] = Task(
-            nest,
-            seen(hardware, stay),
-            widths.weights,
-            widths.activations,
-            widths.output,
-            resident(layer, stay),
-        )
-    return found
+    return {
+        layer.name: task(layer, hardware, bits, (stays or {}).get(layer.name, STREAMED)) for layer in network.mac_layers
+    }
+
+
+def task(layer: Layer, hardware: Hardware, bits: Precisions, stay: Stay = STREAMED) -> Task:
+    """The task of one multiply-accumulate layer, while so much stays on the chip."""
+    nest, widths = layer.nest, bits.layers[layer.name]
+    assert nest is not None, f"{layer.name} multiplies nothing"
+    on_chip = resident(layer, stay)
+    return Task(nest, seen(hardware, stay), widths.weights, widths.activations, widths.output, on_chip)
 
 
 def resident(layer: Layer, stay: Stay) -> frozenset[Operand]:

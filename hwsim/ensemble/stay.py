@@ -58,13 +58,20 @@ def seen(hardware: Hardware, stay: Stay) -> Hardware:
     for place, bits in stay.beside:
         memory = _memory(hardware, place)
         if memory.size is not None and bits:
-            per_byte = memory.size / memory.usable_bytes  # 2 where a double buffer halves what a tile may use
-            hardware = _changed(hardware, place[0], memory, size=memory.size - per_byte * bits / 8)
+            hardware = _changed(hardware, place[0], memory, size=left(memory, bits))
     for operand in stay.brought:
         if (brings := house(hardware, operand)) and operand in (memory := _memory(hardware, brings)).optional:
             rest = tuple(other for other in memory.optional if other is not operand)
             hardware = _changed(hardware, brings[0], memory, optional=rest)
     return hardware
+
+
+def left(memory: Memory, bits: float) -> float:
+    """Size of a memory less what lies in it beside the tiles [B]; infinite where it is unbounded."""
+    if memory.size is None:
+        return float("inf")
+    per_byte = memory.size / memory.usable_bytes  # 2 where a double buffer halves what a tile may use
+    return memory.size - per_byte * bits / 8
 
 
 def _memory(hardware: Hardware, place: Home) -> Memory:
