@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,15 +40,18 @@ def frame(flat: Iterable[Record]) -> DataFrame:
     return DataFrame(list(flat))
 
 
-def check_target(path: Path) -> None:
+def check_target(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
     """Refuse a result file that could not be written, before the work that it is for.
+
+    Args:
+        suffixes: those that it may have.
 
     Raises:
         SpecError: an unknown suffix, a missing folder, a library that is not installed.
     """
     message = None
-    if path.suffix.lower() not in SUFFIXES:
-        message = f"the suffix must be {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+    if path.suffix.lower() not in suffixes:
+        message = f"the suffix must be {' or '.join(filter(None, (', '.join(suffixes[:-1]), suffixes[-1])))}"
     elif path.is_dir():
         message = "is a folder"
     elif not path.parent.is_dir():
