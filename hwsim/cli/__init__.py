@@ -8,6 +8,7 @@ from hwsim import __version__
 from hwsim.cli.describe import check, hw, network, schema
 from hwsim.cli.layer import layer
 from hwsim.cli.map import map_command
+from hwsim.cli.pareto import pareto
 from hwsim.cli.simulate import simulate
 from hwsim.cli.sweep import sweep
 from hwsim.cli.validate import validate
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for command in (check, hw, layer, map_command, network, schema, simulate, sweep, validate):
+for command in (check, hw, layer, map_command, network, pareto, schema, simulate, sweep, validate):
     main.add_command(command)
