@@ -87,6 +87,7 @@ class Survey:
         cost_feasible: within all limits on costs; feasible: within all.
         measured: those whose robustness is known, or that were asked for.
         candidates: those that should be measured, by chip, batch and combiner, in the order of the spread.
+        refused: chips that run nothing at all, and why.
     """
 
     designs: int = 0
@@ -96,6 +97,7 @@ class Survey:
     feasible: int = 0
     measured: list[Design] = field(default_factory=list)
     candidates: list[list[Design]] = field(default_factory=list)
+    refused: list[tuple[Chip, str]] = field(default_factory=list)
 
 
 def survey(
@@ -116,6 +118,8 @@ def survey(
         members = some.block.full_precision + some.block.members.shape[1]
         if members == 1 and scenario.combiner != space.ensembles.combiner[0]:
             continue
+        if some.why and not any(chip is some.chip for chip, _ in found.refused):
+            found.refused.append((some.chip, str(some.why)))
         found.designs += len(some.block.members)
         found.unmapped += int(np.isnan(columns["time_overhead"]).sum())
         for name, limit in space.constraints.items():
