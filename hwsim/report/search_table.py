@@ -160,7 +160,7 @@ def _why(excess: Record) -> str:
         return f"{_short(name)} is not known"
     causes = [(cause, amount) for cause, amount in excess["causes"].items() if abs(amount) >= NEGLIGIBLE][:CAUSES]
     because = f": {', '.join(f'{cause} {amount:+.4g}' for cause, amount in causes)}" if causes else ""
-    return f"{_short(name)} {_value(name, value)}, not {_limit(name, excess['limit'])}{because}"
+    return f"{_short(name)} {_value(name, value)} ({_limit(name, excess['limit'])}){because}"
 
 
 def _unmeasured(unmeasured: Sequence[Record]) -> Iterator[RenderableType]:
@@ -172,7 +172,7 @@ def _unmeasured(unmeasured: Sequence[Record]) -> Iterator[RenderableType]:
     yield table
     lines = [f"--evaluate measures them in rounds. By hand, {_title(unmeasured[0])}:"]
     # One line each, however long: they are copied into a shell.
-    yield Text("\n".join([*lines, *(f"  {command}" for command in unmeasured[0]["commands"])]), no_wrap=True)
+    yield Text("\n".join([*lines, *(f"  {command}" for command in unmeasured[0]["commands"])]), no_wrap=True, overflow="ignore")
 
 
 def _place(one: Record, batches: bool, knobs: Sequence[str]) -> list[str]:
