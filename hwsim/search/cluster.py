@@ -69,10 +69,10 @@ def local(jobs: int) -> Iterator[Client]:
             n_workers=jobs,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             memory_limit=0,
             silence_logs=logging.CRITICAL,
-            scheduler_kwargs={"allowed_failures": LIVES - 1},
+            scheduler_kwargs={"allowed_failures": LIVES - 1, "dashboard": False},
         )
     except (OSError, TimeoutError, RuntimeError) as error:
         raise HwsimError(f"the {jobs} workers did not start: {error}") from None
@@ -114,14 +114,16 @@ def spread(
     """
     suspects: list[Unit] = []
     for outcome in _round(client, units, wanted, run, None):
-        if outcome.shard is None and outcome.reason == _KILLED:
+        if outcome.shard is None and outcome.reason == killed():
             suspects.append(outcome.unit)
         else:
             yield outcome
     yield from _round(client, suspects, wanted, run, 1)
 
 
-_KILLED = f"{LIVES} workers died while they computed it"
+def killed() -> str:
+    """Why a unit was given up that takes its workers down with it."""
+    return f"{LIVES} workers died while they computed it"
 
 
 def _round(
@@ -163,7 +165,7 @@ def _outcome(unit: Unit, future: Any) -> Outcome:
     if future.status in ("cancelled", "lost"):
         raise TimeoutError("it has forgotten what it was to do")
     error = future.exception()
-    return Outcome(unit, None, _KILLED if isinstance(error, distributed.KilledWorker) else _told(error))
+    return Outcome(unit, None, killed() if isinstance(error, distributed.KilledWorker) else _told(error))
 
 
 def _told(error: BaseException) -> str:

@@ -235,7 +235,10 @@ def _frame(folder: Path, kind: Literal["points", "counts"], columns: Sequence[st
     table = arrow.concat_tables(tables, promote_options="permissive").unify_dictionaries()
     position = compute.index_in(table[PART], value_set=arrow.array(read_index(folder).parts))
     order = np.argsort(position.to_numpy(), kind="stable")
-    return table.drop_columns([PART]).take(order).to_pandas()
+    frame = table.drop_columns([PART]).take(order).to_pandas()
+    for name in frame.select_dtypes("category"):  # in the order of the rows, too
+        frame[name] = frame[name].cat.set_categories(list(frame[name].unique()))
+    return frame
 
 
 def _parts(path: Path) -> list[str]:

@@ -36,6 +36,9 @@ from hwsim.value import digest
 #: Chips that one unit may have.
 MOST_CHIPS = 64
 
+#: Units that a sweep has for each job, at least, as far as there are chips enough; what is interrupted loses one each.
+EACH = 4
+
 #: Designs of one unit where all, or all within the constraints, are written down; bounds what is in flight.
 MOST_ROWS = 1 << 20
 
@@ -145,7 +148,7 @@ def units(whole: Work, missing: Collection[str], jobs: int) -> list[Unit]:
 
     Args:
         missing: keys of parts.
-        jobs: how many units are computed at once; there are at least twice as many, if there are enough chips.
+        jobs: how many units are computed at once; there are at least `EACH` times as many, if there are enough chips.
     """
     space, found = whole.space, []
     wanted = [part for part in whole.parts if part.key in missing]
@@ -155,7 +158,7 @@ def units(whole: Work, missing: Collection[str], jobs: int) -> list[Unit]:
         first = {kind: number for number, kind in reversed(list(enumerate(alike[id(part.chip)] for part in parts)))}
         parts.sort(key=lambda part: first[alike[id(part.chip)]])
         a_chip = max(1, len(parts) // len({id(part.chip) for part in parts}))
-        most = min(MOST_CHIPS, max(1, len(wanted) // (2 * jobs * a_chip))) * a_chip
+        most = min(MOST_CHIPS, max(1, len(wanted) // (EACH * jobs * a_chip))) * a_chip
         if space.keep != "front":
             most = min(most, max(1, MOST_ROWS // max(1, parts[0].designs)))
         known = whole.known[fingerprint]
