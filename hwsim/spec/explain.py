@@ -68,8 +68,11 @@ def explain(error: ValidationError, document: Document, model: type[BaseModel]) 
             tags = re.findall(r"'([^']*)'", detail["ctx"]["expected_tags"])
             yield document.fault(_choice(detail["ctx"]["tag"], tags), (*where, _tag(detail)))
         else:
-            yield document.fault(_other(detail), where, at_key=detail["loc"][-1:] == ("[key]",))
-    # A choice that got inside the value was the one meant, so what the other choices wanted of the whole says nothing.
+            at_key = detail["loc"][-1:] == ("[key]",)
+            deeper |= set() if at_key else {where}
+            yield document.fault(_other(detail), where, at_key)
+    # A choice that got inside the value, or has only its size against it, was the one meant, so what the other choices
+    # wanted of the whole says nothing.
     yield from (document.fault(_wanted(given[where], wanted[where]), where) for where in wanted if where not in deeper)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from decimal import Decimal
 from typing import Any, Literal, get_args
 
@@ -79,7 +80,7 @@ def limit(quantity: str, given: Any, unit_required: bool = False) -> float:
     if dimension and unit_required:
         raise ValueError(f"missing unit: write e.g. {example}")
     least, most = _SHARES.get(quantity, (0.0, math.inf))
-    if not math.isfinite(given) or not least <= given <= most:
+    if not least <= given <= most or given > sys.float_info.max:
         bounds = f"between {least:g} and {most:g}" if math.isfinite(most) else f"a finite number of at least {least:g}"
         raise ValueError(f"must be {bounds}, not {shown(given)}")
     return float(given)

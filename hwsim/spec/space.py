@@ -108,7 +108,7 @@ class Knob(Value):
     """What it may be, each as the hardware file would have it."""
     range: Steps | None = None
     """What it may be, in steps."""
-    choices: Annotated[dict[Name, dict[Name, JsonValue]], Field(min_length=1)] | None = None
+    choices: Annotated[dict[str, dict[str, JsonValue]], Field(min_length=1)] | None = None
     """In place of a path: for each choice, by its name, the fields that it sets: `{wide: {PATH: VALUE, ...}, ...}`."""
 
 

@@ -144,14 +144,15 @@ def read_base(name: str, folder: Path = Path()) -> Base:
 def changed(base: Base, options: Sequence[Option]) -> Hardware | tuple[Problem, ...]:
     """A base with some values of knobs, set in their order; or what is wrong with that."""
     data, reached, astray = settled(base, options)
-    if astray:
-        return tuple(astray)
+    faults: list[Fault] = []
     try:
-        return Hardware.model_validate_json(json.dumps(data), strict=True, context=UNITS_REQUIRED)
+        hardware = Hardware.model_validate_json(json.dumps(data), strict=True, context=UNITS_REQUIRED)
+        if not astray:
+            return hardware
     except ValidationError:
         _, faults = judged(Document(base.file, data), Hardware)
     otherwise = options[-1].where if options else ("chips", "base")
-    return tuple((_blamed(fault, reached, otherwise), _text(fault)) for fault in faults)
+    return (*astray, *((_blamed(fault, reached, otherwise), _text(fault)) for fault in faults))
 
 
 def settled(base: Base, options: Sequence[Option]) -> tuple[Any, list[tuple[Location, Setting]], list[Problem]]:

@@ -300,7 +300,31 @@ def test_measurements_are_checked_like_other_files(tmp_path: Path) -> None:
     assert run("check", good).exit_code == 0
 
 
-@pytest.mark.parametrize(("kind", "key"), [("hardware", "clock"), ("ensemble", "members"), ("measurement", "schema")])
+def test_a_space_is_checked_and_counted(tmp_path: Path) -> None:
+    """Two precisions: 1 + 2 + 3 multisets of up to two low-precision members, each beside one full-precision member."""
+    path = tmp_path / "space.yaml"
+    lines = (
+        "name: two",
+        "subjects: [{network: lenet5}, {network: mnistconv, quantize: convs}]",
+        "ensembles: {low_precision: [0, 1, 2], weights: [2, 4], activations: 4, batch: [1, 16, 256]}",
+        "chips: {base: [turing, t4], knobs: [{path: launch, values: [0 s, 1 us, 5 us]}]}",
+        "objectives: {time_overhead: minimise}",
+    )
+    path.write_text("\n".join(lines))
+    done = run("check", path)
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == (
+        f"{path}: space two: networks: 2, ensembles: 6, batches and combiners: 3, chips: 6, designs: 216: no fault\n"
+    )
+    path.write_text("\n".join(lines).replace("lenet5", "lenet6").replace("launch", "lunch"))
+    done = run("check", path)
+    assert done.exit_code == 2
+    assert [line.partition(" ")[0] for line in done.stderr.splitlines()] == [f"{path}:2:22:", f"{path}:4:44:"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [("hardware", "clock"), ("ensemble", "members"), ("space", "subjects"), ("measurement", "schema")]
+)
 def test_schemas_are_json_schemas(kind: str, key: str) -> None:
     schema = json.loads(run("schema", kind).stdout)
     assert schema["$schema"].startswith("https://json-schema.org/")

@@ -52,6 +52,7 @@ def test_no_default_contradicts_its_type(kind: str) -> None:
 def test_required_and_closed() -> None:
     assert SCHEMAS["hardware"]["required"] == ["name", "clock", "levels", "datapath", "vector"]
     assert SCHEMAS["ensemble"]["required"] == ["name", "network", "members"]
+    assert SCHEMAS["space"]["required"] == ["name", "subjects", "chips", "objectives"]
     assert SCHEMAS["measurement"]["required"][:2] == ["schema", "ensemble"]
     assert SCHEMAS["hardware"]["additionalProperties"] is False
 
@@ -78,6 +79,15 @@ def test_the_keys_of_a_place(where: tuple[str | int, ...], data: Any, some: set[
     keys = set(keys_of(KINDS["hardware"]).at(where, data))
     assert some <= keys
     assert not never & keys
+
+
+def test_the_keys_of_a_space() -> None:
+    keys = keys_of(KINDS["space"])
+    assert set(keys.at(("chips", "knobs", 0), {})) == {"name", "path", "values", "range", "choices"}
+    assert set(keys.at(("chips", "knobs", 0, "range"), {})) == {"from", "to", "step", "factor"}
+    assert set(keys.at(("constraints",), {})) == set(keys.at(("objectives",), {})) >= {"time_overhead", "area"}
+    assert keys.open(("chips", "knobs", 0, "choices"), {})
+    assert not keys.open(("constraints",), {})
 
 
 @pytest.mark.parametrize("where", [("clock",), ("nonesuch",), ("levels",), ("levels", "GLB"), ("name", 0)])
