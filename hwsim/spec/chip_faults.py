@@ -13,7 +13,7 @@ from hwsim.spec.document import Location
 from hwsim.spec.files import presets
 from hwsim.spec.variants import Base, Dial, Option, Problem, Setting, changed, read_base, settled
 
-#: Chips that are checked one by one; of more, every pair of values is.
+#: Chips that are checked one by one; of more, so many pairs of values are.
 EVERY = 5_000
 
 #: Combinations that are explained; of more, only the number is told.
@@ -29,7 +29,8 @@ def chip_faults(
     """What is wrong with the chips, by its place in the space, and what is wrong in the files of the bases.
 
     A value of a knob must fit every base alone. Where there are more than `EVERY` chips, of values that do not fit
-    together only pairs are found here; three or more that only fail together fail when such a chip is made.
+    together only pairs are looked for here, and of knobs with many values among a few of them, evenly spread; whatever
+    else does not fit together fails when such a chip is made.
 
     Args:
         names: of the bases, with their places.
@@ -116,9 +117,11 @@ def _undone(knobs: Sequence[Dial], reached: Sequence[dict[Location, Setting]]) -
 def _together(base: Base, knobs: Sequence[Dial], good: Sequence[Sequence[Option]], on: str) -> Iterator[Problem]:
     """Values that fit the base alone but not together, each group without any that has no part in it."""
     several = [[(i, option) for option in options] for i, options in enumerate(good) if options]
+    if len(several) < 2:
+        return
     chips = prod(len(options) for options in several)
     every = chips <= EVERY
-    looked = product(*several) if every else (two for pair in combinations(several, 2) for two in product(*pair))
+    looked = product(*several) if every else _pairs(several)
     clashes: dict[tuple[Choice, ...], int] = {}
     rest = 0
     for choices in looked:
@@ -138,6 +141,22 @@ def _together(base: Base, knobs: Sequence[Dial], good: Sequence[Sequence[Option]
             yield where, f"not together, {values}{on}{much}: {why}"
     if rest:
         yield ("chips", "knobs"), f"{rest} more {'chips' if every else 'pairs of values'}{on} do not hold together"
+
+
+def _pairs(several: Sequence[Sequence[Choice]]) -> Iterator[tuple[Choice, ...]]:
+    """Pairs of values of different knobs: all of them, or of the values so few that there are at most `EVERY` pairs."""
+    most = max(len(options) for options in several)
+    while most > 2 and sum(min(len(a), most) * min(len(b), most) for a, b in combinations(several, 2)) > EVERY:
+        most = max(most * 3 // 4, 2)
+    for pair in combinations([_spread(options, most) for options in several], 2):
+        yield from product(*pair)
+
+
+def _spread(options: Sequence[Choice], most: int) -> Sequence[Choice]:
+    """So many of a knob's values, the first and the last among them."""
+    if len(options) <= most:
+        return options
+    return [options[i * (len(options) - 1) // (most - 1)] for i in range(most)]
 
 
 def _least(base: Base, choices: tuple[Choice, ...]) -> tuple[Choice, ...]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hwsim.errors import SpecError
 from hwsim.spec import chip_faults
 from hwsim.spec.load import load_space
+from hwsim.spec.variants import changed
 
 Write = Callable[..., Path]
 
@@ -164,6 +166,29 @@ def test_of_many_chips_pairs_of_values_are_tried(write: Write, monkeypatch: pyte
         f"10:77: chips.knobs[2].values[1]: not together, port = shared, in = 1 GB/s on {base}"
         for base in ("chip", "other")
     ]
+
+
+def test_of_very_many_pairs_a_few_are_tried(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two thousand by two thousand values, and one that clashes at the end of a knob."""
+    made = 0
+
+    def counted(*given: Any) -> Any:
+        nonlocal made
+        made += 1
+        return changed(*given)
+
+    monkeypatch.setattr(chip_faults, "changed", counted)
+    monkeypatch.setattr(chip_faults, "EVERY", 100)
+    path = write(
+        CLASH[0].replace(", other.yaml", ""),
+        *CLASH[1:4],
+        "  - {name: f, path: clock, range: {from: 1 Hz, to: 1000 Hz, step: 1 Hz}}",
+        "  - {name: d, path: levels.DRAM.memories.DRAM.size, range: {from: 1 GB, to: 1000 GB, step: 1 GB}}",
+        CLASH[-1],
+    )
+    (found,) = faults(path)
+    assert "not together, port = shared, in = 1 GB/s: " in found
+    assert 2004 < made < 2004 + 110  # each value alone, and of the pairs no more than allowed
 
 
 def test_of_many_faulty_combinations_the_number_is_told(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
