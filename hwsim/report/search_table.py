@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from hwsim.report.records import Record
 from hwsim.report.table import NEGLIGIBLE
-from hwsim.screen import columns, print_apart
+from hwsim.screen import columns
 from hwsim.search.columns import COLUMNS
 from hwsim.units import format_bytes, format_si
 
@@ -40,9 +40,10 @@ _SHORT = {
 def print_search(console: Console, record: Record) -> None:
     """Everything that `hwsim search` says."""
     for number, network in enumerate(record["networks"]):
-        if number:
-            console.print()
-        print_apart(console, *_parts(record, network))
+        for place, part in enumerate(_parts(record, network)):
+            if number or place:
+                console.print()
+            console.print(part, soft_wrap=isinstance(part, Text) and bool(part.no_wrap))
 
 
 def _parts(record: Record, network: Record) -> Iterator[RenderableType]:
@@ -53,15 +54,17 @@ def _parts(record: Record, network: Record) -> Iterator[RenderableType]:
     unmeasured = [one for one in designs if not one["measured"]]
     yield Text(_heading(record, network), style="bold")
     yield _counts(record, network)
+    if network["infeasible_chips"]:
+        yield Text("\n".join(map(_refused, network["infeasible_chips"][:MOST])), style="red")
     yield from _evaluation(network)
     if best:
-        yield _table(best, f"Measured and within all limits, most robust first{_of(best)}")
+        yield _titled(f"Measured and within all limits, most robust first{_of(best)}", _table(best))
     elif record["constraints"]:
         yield Text("Nothing that was measured is within all limits.", style="red")
     if front:
         yield from _front(network, front)
     if misses:
-        yield _misses(misses)
+        yield _titled(f"Measured, but not within the limits{_of(misses)}", _misses(misses))
     if unmeasured:
         yield from _unmeasured(unmeasured)
 
@@ -91,6 +94,11 @@ def _counts(record: Record, network: Record) -> Table:
     return table
 
 
+def _refused(chip: Record) -> str:
+    which = ", ".join(f"{name} {own}" for name, own in chip["knobs"].items())
+    return f"{which or 'The chip'} runs nothing: {chip['why']}"
+
+
 def _evaluation(network: Record) -> Iterator[Text]:
     done = network["evaluation"]
     if not done:
@@ -106,14 +114,12 @@ def _evaluation(network: Record) -> Iterator[Text]:
         yield Text("\n".join(["Not measured, because a command failed:", *failed]), style="red")
 
 
-def _table(designs: Sequence[Record], title: str) -> Table:
+def _table(designs: Sequence[Record]) -> Table:
     energy = any(one["columns"]["energy_overhead"] is not None for one in designs)
     knobs = list(designs[0]["knobs"])
     batches = len({one["batch"] for one in designs}) > 1
     names = ["configuration", "combiner", *([">batch"] if batches else []), *knobs, ">time", ">storage"]
-    table = columns(
-        *names, *([">energy"] if energy else []), ">clean", ">robust", ">95 % interval", ">samples", title=title
-    )
+    table = columns(*names, *([">energy"] if energy else []), ">clean", ">robust", ">95 % interval", ">samples")
     for one in designs[:MOST]:
         own = one["columns"]
         table.add_row(
@@ -133,7 +139,7 @@ def _front(network: Record, front: Sequence[Record]) -> Iterator[RenderableType]
     own, count = network["front"], len(front)
     over = ", ".join(map(_short, own["over"]))
     of = "within all limits" if own["within_limits"] else "of all measured, since none is within the limits"
-    yield _table(front, f"The front over {over}, {of}{_of(front)}")
+    yield _titled(f"The front over {over}, {of}{_of(front)}", _table(front))
     notes = []
     if own["not_told_apart"]:
         some = "All" if own["not_told_apart"] == count else f"{own['not_told_apart']} of {count}"
@@ -148,7 +154,7 @@ def _front(network: Record, front: Sequence[Record]) -> Iterator[RenderableType]
 
 
 def _misses(misses: Sequence[Record]) -> Table:
-    table = columns("configuration", ">robust", "over", title=f"Measured, but not within the limits{_of(misses)}")
+    table = columns("configuration", ">robust", "over")
     for one in misses[:MOST]:
         table.add_row(_title(one), _share(one["columns"]["robust_accuracy"]), "; ".join(map(_why, one["excesses"])))
     return table
@@ -164,15 +170,17 @@ def _why(excess: Record) -> str:
 
 
 def _unmeasured(unmeasured: Sequence[Record]) -> Iterator[RenderableType]:
-    table = columns(
-        "configuration", ">time", ">storage", title=f"Within the limits on costs, and worth measuring{_of(unmeasured)}"
-    )
+    table = columns("configuration", ">time", ">storage")
     for one in unmeasured[:MOST]:
         table.add_row(_title(one), _more(one["columns"]["time_overhead"]), _more(one["columns"]["storage_overhead"]))
-    yield table
+    yield _titled(f"Within the limits on costs, and worth measuring{_of(unmeasured)}", table)
     lines = [f"--evaluate measures them in rounds. By hand, {_title(unmeasured[0])}:"]
     # One line each, however long: they are copied into a shell.
-    yield Text("\n".join([*lines, *(f"  {command}" for command in unmeasured[0]["commands"])]), no_wrap=True, overflow="ignore")
+    yield Text("\n".join([*lines, *(f"  {command}" for command in unmeasured[0]["commands"])]), no_wrap=True)
+
+
+def _titled(title: str, table: Table) -> Group:
+    return Group(Text(title, style="bold"), table)
 
 
 def _place(one: Record, batches: bool, knobs: Sequence[str]) -> list[str]:

@@ -153,23 +153,26 @@ def evaluate(
         samples = asked if size is None else min(asked, size)
         known = known_of(empir)
         lacking = [i for i, one in enumerate(entrants) if running[i] and not _enough(known, one, samples)]
-        started = time.monotonic()
+        started, measured = time.monotonic(), 0
         for position, index in enumerate(lacking):
             one = entrants[index]
+            if _enough(known, one, samples):  # by now it is known that there are no more
+                continue
             tell(_progress(number, samples, position, len(lacking), one, time.monotonic() - started))
+            measured += 1
             if failure := _measure(one, empir, samples, trained):
                 done.failures.append(failure)
                 running[index] = False
                 tell(f"{failure.ensemble}: {failure.command} failed: {failure.reason}")
                 continue
-            found = known_of(empir).points.get(one.key)
-            if found and found.samples < samples:
+            known = known_of(empir)
+            found = known.points[one.key]
+            if found.samples < samples:
                 size = samples = found.samples
-        known = known_of(empir)
         kept = _alive(entrants, costs, limits, known, number, baseline)
         out = tuple(one.text for i, one in enumerate(entrants) if running[i] and not kept[i])
         running &= kept
-        done.rounds.append(Round(samples, len(lacking), out))
+        done.rounds.append(Round(samples, measured, out))
         tell(f"round {number}, {samples} samples: {int(running.sum())} may still reach the front, {len(out)} cannot")
         if samples in (size, most) or not running.any():
             break

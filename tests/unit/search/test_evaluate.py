@@ -62,7 +62,7 @@ class Bench:
         """An ensemble, and what will be measured of it."""
         made = ensemble_of(NetworkReference(name="mnistconv"), "convs", combiner, 1, "auto", 32, copies)
         content = json.loads(line(*copies, combiner=combiner).line())
-        own = {"clean": clean, "robust": robust, "line": content, **more}
+        own = {"clean": clean, "robust": robust, "line": content} | more
         self.told["ensembles"][f"{made.name}, {combiner}"] = own
         self.table.write_text(json.dumps(self.told))
         return Entrant(made)
