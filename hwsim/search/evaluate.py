@@ -8,6 +8,7 @@ again. A command that fails costs its ensemble, not the search.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -268,11 +269,7 @@ def _enough(known: Robustness, one: Entrant, samples: int) -> bool:
 
 def _measure(one: Entrant, empir: Empir, samples: int, trained: set[Copies]) -> Failure | None:
     """Train and attack one ensemble."""
-    from hwsim.report.files import write_whole
-
-    path = ensemble_file(one.ensemble, empir)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, lambda part: part.write_text(ensemble_json(one.ensemble) + "\n", encoding="utf-8"))
+    _write(ensemble_file(one.ensemble, empir), ensemble_json(one.ensemble) + "\n")
     train, attack = how_to_measure(one.ensemble, empir, samples)
     members, _ = one.key
     for command in (attack,) if members in trained else (train, attack):
@@ -283,6 +280,21 @@ def _measure(one: Entrant, empir: Empir, samples: int, trained: set[Copies]) -> 
         what = f"it appended no measurement that counts ({empir.accuracy}) to {empir.subject.measurements}"
         return Failure(one.text, shlex.join(attack), what)
     return None
+
+
+def _write(path: Path, text: str) -> None:
+    """Put a text in a file's place at once: another search may be reading it.
+
+    Raises:
+        SpecError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise SpecError([Fault(f"cannot be written: {error.strerror or error}", str(path))]) from None
 
 
 def run(command: Sequence[str]) -> str | None:
