@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+)
 
 from hwsim.spec.consistency import Consistent, Finding
 from hwsim.spec.ensemble import Combiner, Name, NetworkReference, Size, Width
@@ -15,8 +23,8 @@ from hwsim.spec.space_rules import space_inconsistencies
 from hwsim.units import Length
 from hwsim.value import Value
 
-#: Which robustness counts: under every attack of `empir verify`, or under the worst of the paper's bounded attacks,
-#: counted strictly or as the paper's released code counts.
+#: Which robustness counts: under every attack of `empir verify`, under the worst of the paper's bounded attacks, or the
+#: mean over the paper's attacks as its released code counts; see `hwsim.search.robustness`.
 Accuracy = Literal["verify", "standard", "released"]
 
 Sense = Literal["minimise", "maximise"]
@@ -97,6 +105,19 @@ class Steps(_Range):
     """From one to the next, by multiplication."""
 
 
+def _unbounded(given: JsonValue) -> JsonValue:
+    """A value as it was before it was written as JSON, which has no infinity."""
+    if isinstance(given, dict):
+        return {key: _unbounded(inside) for key, inside in given.items()}
+    if isinstance(given, list):
+        return [_unbounded(inside) for inside in given]
+    return float(given) if given in ("Infinity", "-Infinity") else given
+
+
+#: What a hardware file may hold somewhere.
+Content = Annotated[JsonValue, AfterValidator(_unbounded)]
+
+
 class Knob(Value):
     """What varies from chip to chip: one field (a path with values or a range), or several together (choices)."""
 
@@ -104,11 +125,11 @@ class Knob(Value):
     """In results; the path if left out."""
     path: Name | None = None
     """The field, as --set takes it: levels.DRAM.memories.DRAM.bandwidth."""
-    values: Annotated[tuple[JsonValue, ...], Field(min_length=1)] | None = None
+    values: Annotated[tuple[Content, ...], Field(min_length=1)] | None = None
     """What it may be, each as the hardware file would have it."""
     range: Steps | None = None
     """What it may be, in steps."""
-    choices: Annotated[dict[str, dict[str, JsonValue]], Field(min_length=1)] | None = None
+    choices: Annotated[dict[str, dict[str, Content]], Field(min_length=1)] | None = None
     """In place of a path: for each choice, by its name, the fields that it sets: `{wide: {PATH: VALUE, ...}, ...}`."""
 
 
@@ -159,7 +180,7 @@ class Space(Consistent):
     units once read; exactly that is allowed."""
     accuracy: Accuracy = "verify"
     """Which robustness counts: verify (every attack of `empir verify`), standard (the worst of the paper's bounded
-    attacks) or released (the same as the paper's code counts)."""
+    attacks) or released (the mean over the paper's attacks, each as its code counts)."""
     timing: Literal["closed_form", "simulated"] = "closed_form"
     """How a layer is timed: by the closed form, or played event by event (member after member)."""
     objective: Literal["latency", "energy", "edp"] = "latency"

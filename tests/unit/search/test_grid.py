@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from itertools import product
 from math import prod
@@ -72,6 +73,18 @@ def test_every_value_lands_in_its_field(knobs: list[dict[str, Any]], base: str |
     for chip in made:
         assert chip.area is None
         assert chip.hardware == load_hardware(chip.knobs.get("base", bases[0]), overrides(knobs, chip))
+
+
+@given(knobs())
+def test_a_space_survives_its_writing(knobs: list[dict[str, Any]]) -> None:
+    written = space(knobs).model_dump_json()
+    assert Space.model_validate_json(written) == space(knobs)
+    assert grid(Space.model_validate_json(written)) == grid(space(knobs))
+
+
+def test_what_is_sent_to_another_process_arrives() -> None:
+    made = chips(space([{"path": "launch", "values": ["2 us", "1 us"]}], node="65 nm"))
+    assert pickle.loads(pickle.dumps(made)) == made
 
 
 def test_the_last_knob_varies_fastest() -> None:
