@@ -4,8 +4,8 @@ What should be measured is decided by costs alone. Nothing is known of an ensemb
 but that more members or wider ones are no worse for its accuracy is what one hopes for and pays for: candidates are
 those within the limits on costs of which no other on the same chip, at the same batch and with the same combiner takes
 no more time and storage and yet has as many members and bits. Of these, the first K by a spread: the cheapest in time,
-the dearest, the one half-way between them, those half-way between these ..., taking turns between chips, batches and
-combiners. So any K of them reach from the cheapest to the limit.
+the dearest, the one half-way between them, those half-way between these, and so on. Chips, batches and combiners take
+turns, each beginning one step later in its spread. So any K of them reach from the cheapest to the limit.
 """
 
 from __future__ import annotations
@@ -144,7 +144,9 @@ def survey(
 
 def pick(candidates: Sequence[Sequence[Design]], most: int) -> list[Design]:
     """The first of all candidates, each ensemble once: chips, batches and combiners take turns."""
-    turns = chain.from_iterable(zip_longest(*candidates))
+    starts = [number % max(len(own), 1) for number, own in enumerate(candidates)]
+    turned = ([*own[start:], *own[:start]] for start, own in zip(starts, candidates, strict=True))
+    turns = chain.from_iterable(zip_longest(*turned))
     picked: dict[tuple[str, Key], Design] = {}
     for design in turns:
         if design is not None:
