@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,8 +60,9 @@ def explore(
     *,
     known: Robustness | None = None,
     most: int = 1 << 18,
-    mapper: Mapper | None = None,
+    network: Network | None = None,
     prices: Sequence[Prices | Infeasible] | None = None,
+    mapper: Mapper | None = None,
     effort: float = EFFORT,
 ) -> Iterator[Designs]:
     """Price every ensemble on every chip, block by block; every block for all chips before the next.
@@ -68,25 +70,35 @@ def explore(
     Args:
         known: what was measured of the scenario's network.
         most: rows of a block, which bound the memory.
-        mapper: `map_layer`, remembering its answers on disk, if not given.
+        network: the scenario's own if not given; runs at the scenario's batch either way.
         prices: of the members, see `member_prices`, where they are known: other combiners have the same.
+        mapper: `map_layer`, remembering its answers on disk, if not given.
         effort: see `hwsim.mapper.map_layer`.
 
     Raises:
         SpecError: the network cannot be found or lacks layers that the subject names; weights stay by plan, which is
             decided ensemble by ensemble.
     """
-    network, own = network_of(scenario), choices(space.ensembles)
+    own, drawn = choices(space.ensembles), scenario.combiner == "random_switch"
+    network = network_of(scenario, network)
     if prices is None:
-        prices = member_prices(space, scenario, chips, mapper=mapper, effort=effort)
+        prices = member_prices(space, scenario, chips, network=network, mapper=mapper, effort=effort)
     limits = {str(name): limit for name, limit in space.constraints.items()}
     bare = [name for name in limits if COLUMNS[name].costs]
+
+    @cache
+    def combining(chip: int, members: int) -> tuple[float, float]:
+        cost = combine(scenario.combiner, members, network, chips[chip].hardware, own.full)
+        return (cost.cycles, cost.energy_joules) if cost else (0.0, 0.0)
+
     for block in blocks(own, most):
         rows = Rows(block, len(own.precisions))
         common = _common(rows, own, scenario, known)
-        for chip, price in zip(chips, prices, strict=True):
-            why = price if isinstance(price, Infeasible) else None
-            costs = _no_costs(rows) if isinstance(price, Infeasible) else _costs(rows, price, scenario, network, own)
+        for number, (chip, price) in enumerate(zip(chips, prices, strict=True)):
+            if isinstance(price, Infeasible):
+                costs, why = _no_costs(rows), price
+            else:
+                costs, why = _costs(rows, price, drawn, combining(number, rows.members)), None
             area = np.nan if chip.area is None else chip.area
             columns = {**common, **costs, "area": _all(rows, area)}
             columns["cost_feasible"] = feasible(columns, limits, bare)
@@ -95,14 +107,16 @@ def explore(
             yield Designs(chip, scenario, block, {name: columns[name] for name in COLUMNS}, why)
 
 
-def network_of(scenario: Scenario) -> Network:
-    """The scenario's network at its batch.
+def network_of(scenario: Scenario, network: Network | None = None) -> Network:
+    """The scenario's network, or another, at the scenario's batch.
 
     Raises:
         SpecError: it cannot be found.
     """
-    wanted = scenario.subject.network
-    return resolve(wanted.name, scenario.batch, wanted.parameters, wanted.input_shape).with_batch(scenario.batch)
+    if network is None:
+        wanted = scenario.subject.network
+        network = resolve(wanted.name, scenario.batch, wanted.parameters, wanted.input_shape)
+    return network.with_batch(scenario.batch)
 
 
 def member_prices(
@@ -110,6 +124,7 @@ def member_prices(
     scenario: Scenario,
     chips: Sequence[Chip],
     *,
+    network: Network | None = None,
     mapper: Mapper | None = None,
     effort: float = EFFORT,
 ) -> list[Prices | Infeasible]:
@@ -119,7 +134,7 @@ def member_prices(
         why = "what stays on the chip by plan is chosen ensemble by ensemble: take the engine nsga2 or tpe"
         raise SpecError([Fault(why, field="ensembles.weights_stay")])
     return price_members(
-        network_of(scenario),
+        network_of(scenario, network),
         choices(ensembles),
         scenario.subject.quantize,
         [chip.hardware for chip in chips],
@@ -131,20 +146,20 @@ def member_prices(
     )
 
 
-def _costs(
-    rows: Rows, prices: Prices, scenario: Scenario, network: Network, choices: Choices
-) -> dict[str, NDArray[Any]]:
-    """What the ensembles of a block cost on one chip."""
-    drawn = scenario.combiner == "random_switch"
+def _costs(rows: Rows, prices: Prices, drawn: bool, combining: tuple[float, float]) -> dict[str, NDArray[Any]]:
+    """What the ensembles of a block cost on one chip.
+
+    Args:
+        drawn: one member runs, each as likely as any other.
+        combining: cycles and joules of the combiner.
+    """
     hardware, one_in = prices.hardware, rows.members if drawn else 1
-    combiner = combine(scenario.combiner, rows.members, network, hardware, choices.full)
-    shared = (combiner.cycles, combiner.energy_joules) if combiner else (0.0, 0.0)
     stored = rows.once("stored", prices.stored, lambda: rows.total(prices.stored[None, :].astype(np.float64)))
     situations = _situations(rows, prices, stored)
     changes = prices.changes
     switches = rows.once("changes", changes, lambda: rows.changes(changes, drawn)) if changes.any() else None
     spent = []
-    for table, each, extra in zip((prices.cycles, prices.joules), switch(hardware), shared, strict=True):
+    for table, each, extra in zip((prices.cycles, prices.joules), switch(hardware), combining, strict=True):
         total = rows.total(table, situations)
         if situations is not None and not prices.insists and np.isnan(total).any():
             total = np.where(np.isnan(total), rows.total(table[:1]), total)  # what does not map beside it is streamed

@@ -85,7 +85,7 @@ class Rows:
             table: the term by situation and precision.
             situations: of every ensemble; 0 for all if not given.
         """
-        constant = self.several * table[:, -1]
+        constant = self.several * table[:, -1] if self.several else np.zeros(len(table))  # which may be no number
         return _gathered(np.ascontiguousarray(table), self._singles, constant, self.count, situations)
 
     def changes(self, table: NDArray[np.bool_], drawn: bool) -> Floats:

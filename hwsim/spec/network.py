@@ -50,7 +50,7 @@ class Layer:
     fused: tuple[Operator, ...] = ()
     inputs: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def nest(self) -> LoopNest | None:
         """The loop nest of a multiply-accumulate layer."""
         return self.operator.nest()
