@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -44,9 +45,7 @@ def chip_faults(
             base = read_base(name, folder)
         except SpecError as error:
             elsewhere += (fault for fault in error.faults if fault.line is not None)
-            hint = did_you_mean(name, presets())
-            whole = [fault for fault in error.faults if fault.line is None]
-            problems += ((where, f"{shown(name)}: no such file{hint}" if hint else _unplaced(fault)) for fault in whole)
+            problems += ((where, _unplaced(fault, name)) for fault in error.faults if fault.line is None)
             continue
         if any(base.name == other.name for other in bases):
             problems.append((where, f"results would call two bases {shown(base.name)}: rename a file"))
@@ -59,8 +58,10 @@ def chip_faults(
     return list(dict.fromkeys(problems)), list(dict.fromkeys(elsewhere))
 
 
-def _unplaced(fault: Fault) -> str:
-    return ": ".join(filter(None, (fault.file, fault.message)))
+def _unplaced(fault: Fault, name: str) -> str:
+    """Why a base cannot be read; a preset's name is looked for without the folder that was put before it."""
+    hint = did_you_mean(name, presets()) if fault.message.startswith("no such file") else ""
+    return f"{shown(name)}: no such file{hint}" if hint else f"{fault.file}: {fault.message}"
 
 
 @dataclass(frozen=True)
@@ -122,20 +123,23 @@ def _together(base: Base, knobs: Sequence[Dial], good: Sequence[Sequence[Option]
     chips = prod(len(options) for options in several)
     every = chips <= EVERY
     looked = product(*several) if every else _pairs(several)
-    clashes: dict[tuple[Choice, ...], int] = {}
+    clashes: list[tuple[Choice, ...]] = []
+    counts: Counter[int] = Counter()
     rest = 0
     for choices in looked:
         if not isinstance(changed(base, [option for _, option in choices]), tuple):
             continue
-        known = next((clash for clash in clashes if set(clash) <= set(choices)), None)
+        known = next((i for i, clash in enumerate(clashes) if all(choice in choices for choice in clash)), None)
         if known is None and len(clashes) == MOST:
             rest += 1
-        else:
-            clash = known or _least(base, choices)
-            clashes[clash] = clashes.get(clash, 0) + 1
-    for clash, count in clashes.items():
+            continue
+        if known is None:
+            known = len(clashes)
+            clashes.append(_least(base, choices))
+        counts[known] += 1
+    for number, clash in enumerate(clashes):
         values = ", ".join(f"{knobs[i].name} = {option.text}" for i, option in clash)
-        much = f" ({count} of {chips} chips)" if every else ""
+        much = f" ({counts[number]} of {chips} chips)" if every else ""
         made = changed(base, [option for _, option in clash])
         for where, why in made if isinstance(made, tuple) else ():
             yield where, f"not together, {values}{on}{much}: {why}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -49,19 +50,20 @@ def named_faults(data: Any, folder: Path, about: About | None = None) -> tuple[l
         and (knob := _part(Knob, given))
     ]
     found, elsewhere = chip_faults([base for base in bases if base[0] not in wrong], knobs, folder)
+    inside = cache(_inside)
     for i, given in records(data, "subjects"):
         subject = _part(Subject, given)
         if subject is None:
             continue
         where: Location = ("subjects", i)
         subject = from_folder(subject, folder)
-        for fault in _measured(subject):
+        for fault in inside(subject.measurements):
             if fault.line is None:
                 found.append(((*where, "measurements"), f"{fault.file}: {fault.message}"))
             else:
                 elsewhere.append(fault)
         if about is not None:
-            found += (((*where, *inside), why) for inside, why in about(subject))
+            found += (((*where, *place), why) for place, why in about(subject))
     return found, list(dict.fromkeys(elsewhere))
 
 
@@ -73,12 +75,14 @@ def _part(model: type[Part], data: Any) -> Part | None:
         return None
 
 
-def _measured(subject: Subject) -> Iterator[Fault]:
-    if subject.measurements is not None:
-        try:
-            read_measurements(subject.measurements)
-        except SpecError as error:
-            yield from error.faults
+def _inside(measurements: str | None) -> tuple[Fault, ...]:
+    if measurements is None:
+        return ()
+    try:
+        read_measurements(measurements)
+    except SpecError as error:
+        return error.faults
+    return ()
 
 
 def from_folder(subject: Subject, folder: Path) -> Subject:

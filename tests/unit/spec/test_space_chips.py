@@ -47,6 +47,13 @@ def test_bases_that_are_not_there(write: Write) -> None:
     assert faults(write("base: turin")) == ["5:9: chips.base: 'turin': no such file (did you mean turing?)"]
 
 
+def test_a_base_that_is_there_but_empty(write: Write) -> None:
+    path = write("base: turin.yaml")
+    empty = path.parent / "turin.yaml"
+    empty.write_text("")
+    assert faults(path) == [f"5:9: chips.base: {empty}: is empty"]
+
+
 def test_faults_inside_a_base_are_named_with_its_file(write: Write) -> None:
     path = write("base: [chip.yaml, other.yaml]", "knobs: [{path: clock, values: [1]}]", other="nam: other")
     other = path.parent / "other.yaml"
@@ -157,6 +164,21 @@ def test_values_that_only_fail_together(write: Write) -> None:
         "not both"
         for base in ("chip", "other")
     ]
+
+
+def test_mappings_may_fail_together(write: Write) -> None:
+    memory = "{name: %s, keeps: [weights], size: 1 KiB}"
+    path = write(
+        "base: chip.yaml",
+        "knobs:",
+        "  - {name: a, path: 'levels[0].memories[0]', values: [",
+        "      {name: A, keeps: [weights, inputs, outputs]}, {name: B, keeps: [weights, inputs, outputs]}]}",
+        f"  - {{name: b, path: 'levels[1].memories[0]', values: [{memory % 'B'}, {memory % 'C'}]}}",
+    )
+    (found,) = faults(path)
+    start = '9:55: chips.knobs[1].values[0]: not together, a = {"name": "B", '
+    assert found.startswith(start)
+    assert found.endswith("(1 of 4 chips): levels[1].memories[0].name: another memory is named 'B' already")
 
 
 def test_of_many_chips_pairs_of_values_are_tried(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
