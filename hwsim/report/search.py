@@ -61,6 +61,7 @@ def _network(found: Found) -> Record:
         "defence": subject.defence,
         "measurements": subject.measurements,
         "clean_accuracy_of_baseline": found.known.baseline_clean if found.known else None,
+        "measured_otherwise": dict(found.elsewhere),
         "counts": {
             "designs": survey.designs,
             "unmapped": survey.unmapped,

@@ -59,8 +59,10 @@ def _parts(record: Record, network: Record) -> Iterator[RenderableType]:
     yield from _evaluation(network)
     if best:
         yield _titled(f"Measured and within all limits, most robust first{_of(best)}", _table(best))
-    elif record["constraints"]:
+    elif network["counts"]["measured"]:
         yield Text("Nothing that was measured is within all limits.", style="red")
+    elif network["measurements"]:
+        yield Text(_nothing(record, network), style="red")
     if front:
         yield from _front(network, front)
     if misses:
@@ -77,6 +79,12 @@ def _heading(record: Record, network: Record) -> str:
         return f"{text}, nothing measured"
     bound = "" if network["epsilon"] is None else f", epsilon {network['epsilon']:g}"
     return f"{text}: robust by {_ACCURACIES[record['accuracy']]} on {network['dataset']}{bound}"
+
+
+def _nothing(record: Record, network: Record) -> str:
+    others = [f"--accuracy {way} {count}" for way, count in network["measured_otherwise"].items()]
+    has = f" ({', '.join(others)} ensembles have)" if others else ""
+    return f"Nothing in {network['measurements']} counts as {record['accuracy']}{has}."
 
 
 def _counts(record: Record, network: Record) -> Table:
@@ -109,9 +117,12 @@ def _evaluation(network: Record) -> Iterator[Text]:
         for number, one in enumerate(done["rounds"], 1)
     ]
     yield Text("\n".join(lines))
-    if done["failures"]:
-        failed = [f"  {one['ensemble']}: {one['command']}\n    {one['reason']}" for one in done["failures"]]
-        yield Text("\n".join(["Not measured, because a command failed:", *failed]), style="red")
+    failed: dict[str, list[Record]] = {}
+    for one in done["failures"]:
+        failed.setdefault(one["reason"], []).append(one)
+    for reason, several in failed.items():
+        names = "; ".join(one["ensemble"] for one in several)
+        yield Text(f"Not measured: {names}: {reason}\n  {several[0]['command']}", style="red", no_wrap=True)
 
 
 def _table(designs: Sequence[Record]) -> Table:

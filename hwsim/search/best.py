@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from hwsim.ensemble.solve import Mapper
-from hwsim.errors import Infeasible
+from hwsim.errors import Fault, Infeasible, SpecError
 from hwsim.search.answers import Answers, answers, explained
 from hwsim.search.candidates import Design, Survey, pick, survey
 from hwsim.search.ensembles import ensemble_of
@@ -22,7 +23,8 @@ from hwsim.search.prices import Prices
 from hwsim.search.robustness import Robustness, robustness
 from hwsim.search.rounds import Floats, Limits
 from hwsim.spec.limits import MEASURED
-from hwsim.spec.space import Space, Subject
+from hwsim.spec.measurement import append_measurements
+from hwsim.spec.space import Accuracy, Space, Subject
 
 #: Candidates that are measured, or proposed.
 CANDIDATES = 16
@@ -58,6 +60,7 @@ class Found:
         answers: what the measured ones come to.
         candidates: those that should be measured, ascending in time; unmeasured: those of them that were not.
         evaluation: what was measured now; None where nobody asked for it.
+        elsewhere: where nothing measured counts, how many ensembles have a measurement by each other way to count.
     """
 
     space: Space
@@ -68,6 +71,7 @@ class Found:
     answers: Answers
     candidates: tuple[Design, ...]
     evaluation: Evaluation | None
+    elsewhere: Mapping[Accuracy, int]
 
     @cached_property
     def unmeasured(self) -> tuple[Design, ...]:
@@ -105,6 +109,8 @@ def best_of(
         # What is measured is told apart from now on by what the measurements agree on.
         subject = subject.model_copy(update={"dataset": known.dataset, "epsilon": known.epsilon})
     empir = Empir(subject, space.accuracy, checkpoints, full=full)
+    if rounds:
+        _ready(subject)
     tell(f"{subject.network.name}: pricing every layer at every precision on {_chips(chips)}")
     own = [one for one in scenarios(space) if one.subject.network == subject.network]
     own = [replace(one, subject=subject) for one in own if one.subject.quantize == subject.quantize]
@@ -125,7 +131,7 @@ def best_of(
     judged = answers(space, found.measured)
     judged = replace(judged, misses=explained(space, judged.misses, EXPLAINED, mapper, effort))
     by_time = tuple(sorted(picked, key=lambda one: one.columns["time_overhead"]))
-    return Found(space, subject, empir, known, found, judged, by_time, evaluation)
+    return Found(space, subject, empir, known, found, judged, by_time, evaluation, _elsewhere(known, subject, full))
 
 
 class _Prices:
@@ -170,6 +176,29 @@ def _costs(space: Space, entrants: Sequence[Entrant], designs: Sequence[Design])
             values = [sign * one.columns[name] for name, sign in goals.items()]
             costs[rows[one.key], settings[one.setting]] = np.nan_to_num(values or [0.0], nan=0.0)
     return costs
+
+
+def _ready(subject: Subject) -> None:
+    """Find out, ahead of the work, whether what is measured can be kept."""
+    if subject.dataset is None:
+        raise SpecError([Fault("which data set is to be measured on? No measurement says so", field="dataset")])
+    if subject.measurements is None:
+        raise SpecError([Fault("is needed to keep what is measured", field="measurements")])
+    append_measurements(subject.measurements, [])
+
+
+def _elsewhere(known: Robustness | None, subject: Subject, full: int) -> dict[Accuracy, int]:
+    if known is None or known.points:
+        return {}
+    counts: dict[Accuracy, int] = {}
+    for accuracy in get_args(Accuracy):
+        try:
+            found = robustness(accuracy, subject, full)
+        except SpecError:  # that is not what was asked for
+            continue
+        if found and found.points:
+            counts[accuracy] = len(found.points)
+    return counts
 
 
 def _exists(subject: Subject) -> bool:

@@ -11,7 +11,8 @@ others are attacked on four times as many, and so on. What decides are intervals
   its own at the upper ends. If all intervals are right, such a candidate is not on the true front.
 * It is out, too, where its clean loss is too large with the baseline at the lower end and itself at the upper.
 
-So the true front, of those within the limits, survives every round with a probability of at least 95 %.
+So the true front, of those within the limits, survives every round with a probability of at least 95 %, if the first
+samples of a test split are no easier or harder than the rest.
 """
 
 from __future__ import annotations

@@ -197,6 +197,21 @@ def test_another_accuracy(tmp_path: Path) -> None:
     assert shares == {"verify": 0.1, "standard": 0.3}
 
 
+def test_measurements_that_count_otherwise(tmp_path: Path) -> None:
+    done = ideal("--measurements", measured(tmp_path, worst(FP, quantize="all")))
+    assert done.exit_code == 1
+    assert "counts as verify (--accuracy standard 1 ensembles have)" in done.stdout
+
+
+def test_rounds_need_a_data_set_and_a_file_that_can_be_written(tmp_path: Path) -> None:
+    done = ideal("--measurements", tmp_path / "m.jsonl", "--evaluate")
+    assert done.exit_code == 2
+    assert "dataset: which data set is to be measured on?" in done.stderr
+    done = ideal("--measurements", tmp_path / "nowhere" / "m.jsonl", "--evaluate", "--dataset", "mnist5k")
+    assert done.exit_code == 2
+    assert "nowhere" in done.stderr
+
+
 def test_files(file: Path, tmp_path: Path) -> None:
     target = tmp_path / "found.csv"
     done = ideal("--measurements", file, "-o", target, "--json")

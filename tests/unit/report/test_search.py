@@ -45,6 +45,8 @@ def a_record(*designs: dict[str, Any], **fields: Any) -> dict[str, Any]:
             "feasible": 2,
             "measured": 4,
         },
+        "measurements": "m.jsonl",
+        "measured_otherwise": {},
         "infeasible_chips": [],
         "front": {"over": ["time_overhead", "area"], "unknown": [], "within_limits": True, "not_told_apart": 0},
         "designs": list(designs),
@@ -123,14 +125,24 @@ def test_commands_stay_on_their_lines() -> None:
     assert f"  {command}\n  empir train\n" in said
 
 
+def test_nothing_that_counts() -> None:
+    counts = a_record()["networks"][0]["counts"] | {"measured": 0}
+    assert "Nothing in m.jsonl counts as released." in words(a_record(counts=counts))
+    said = words(a_record(counts=counts, measured_otherwise={"standard": 9, "verify": 8}))
+    assert "counts as released (--accuracy standard 9, --accuracy verify 8 ensembles have)." in said
+
+
 def test_rounds_and_failures() -> None:
     evaluation = {
         "rounds": [{"samples": 100, "measured": 5, "out": ["w2a2", "2 w2a2, average"]}],
-        "failures": [{"ensemble": "fp + w2a4", "command": "empir train x", "reason": "out of memory"}],
+        "failures": [
+            {"ensemble": "fp + w2a4", "command": "empir train x", "reason": "out of memory"},
+            {"ensemble": "2 w2a2", "command": "empir train y", "reason": "out of memory"},
+        ],
     }
     said = words(a_record(a_design(1), evaluation=evaluation))
     assert "Round 1, 100 samples: 5 measured, 2 out: w2a2; 2 w2a2, average" in said
-    assert "Not measured, because a command failed: fp + w2a4: empir train x out of memory" in said
+    assert "Not measured: fp + w2a4; 2 w2a2: out of memory empir train x" in said
 
 
 def test_a_chip_that_runs_nothing_is_named() -> None:
