@@ -176,7 +176,7 @@ def test_mappings_may_fail_together(write: Write) -> None:
         f"  - {{name: b, path: 'levels[1].memories[0]', values: [{memory % 'B'}, {memory % 'C'}]}}",
     )
     (found,) = faults(path)
-    start = '9:55: chips.knobs[1].values[0]: not together, a = {"name": "B", '
+    start = '9:57: chips.knobs[1].values[0]: not together, a = {"name": "B", '
     assert found.startswith(start)
     assert found.endswith("(1 of 4 chips): levels[1].memories[0].name: another memory is named 'B' already")
 
