@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import get_args
 
 from hwsim.cost.layer import Certificate, LayerCost, price_problem
-from hwsim.cost.problem import problem
+from hwsim.cost.problem import Problem, problem
 from hwsim.mapper.diagnosis import diagnose, require_home
 from hwsim.mapper.exact import Found
 from hwsim.mapper.mapspace import mapspaces, space_size
@@ -16,7 +16,7 @@ from hwsim.mapper.search import Search
 from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import Hardware
 
-__all__ = ["EFFORT", "Objective", "map_layer"]
+__all__ = ["EFFORT", "Objective", "map_layer", "optimum"]
 
 #: Partial mappings that a search looks at before it settles for a gap.
 EFFORT = 5e7
@@ -49,11 +49,22 @@ def map_layer(
         ValueError: an unknown objective.
     """
     stated = problem(nest, hardware, weight_bits, activation_bits, output_bits, resident=resident)
-    spaces = mapspaces(stated)
     if objective not in get_args(Objective):
         raise ValueError(f"objective is one of {', '.join(get_args(Objective))}, not {objective!r}")
-    require_home(stated)
-    found = Found()
+    return optimum(stated, objective, effort, Found())
+
+
+def optimum(problem: Problem, objective: Objective, effort: float, found: Found) -> LayerCost:
+    """Find the best mapping of a problem.
+
+    Args:
+        found: the best mapping known, which the search improves in place.
+
+    Raises:
+        Infeasible: no mapping fits, or nothing on the chip can hold what is resident.
+    """
+    spaces = mapspaces(problem)
+    require_home(problem)
     for space in spaces:
         Search(space, objective, found, effort).run()
     if found.mapping is None:
@@ -62,4 +73,4 @@ def map_layer(
     certificate = Certificate(
         space_size(spaces), found.priced, found.open_bound >= found.value, bound, 1 - bound / found.value
     )
-    return replace(price_problem(stated, found.mapping), certificate=certificate)
+    return replace(price_problem(problem, found.mapping), certificate=certificate)

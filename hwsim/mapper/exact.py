@@ -23,6 +23,9 @@ Order = tuple[Operand, ...]
 #: Bounds that could be computed in the time of one exact price.
 PRICED_AS = 64
 
+#: A bound has to beat the best by more than rounding.
+MARGIN = 1 - 1e-9
+
 
 @dataclass(frozen=True)
 class Complete:
@@ -124,6 +127,8 @@ class Found:
         priced: mappings whose exact cost was computed.
         looked: partial mappings that were bounded, and those priced in the same currency.
         open_bound: least bound among those left unexplored for want of effort.
+        floor: what no mapping falls below, as far as is known beforehand.
+        warm: the best mapping so far is a good one, so that none has to be looked for in haste.
     """
 
     value: float = float("inf")
@@ -132,6 +137,13 @@ class Found:
     priced: int = 0
     looked: int = 0
     open_bound: float = float("inf")
+    floor: float = 0.0
+    warm: bool = False
+
+    @property
+    def threshold(self) -> float:
+        """What a bound has to stay below to be worth following."""
+        return 0.0 if self.value * MARGIN <= self.floor else self.value * MARGIN
 
     def consider(self, complete: Complete, goal: Goal) -> None:
         """Price mappings in all their orders and keep the best."""

@@ -33,60 +33,27 @@ class Waves:
         """
         return np.asarray(inner * np.maximum(left / self._room[level], 1.0) * self._cycles_per_step)
 
-    def table(self, factors: Ints) -> Floats | None:
-        """For every cut into tiles, how many waves of them the best unrolling leaves.
+    def alone(self, level: int) -> Floats:
+        """`grid_of` where the whole nest is one tile of the level."""
+        return self.time(np.ones(1), np.ones(1), level)
+
+    def grid_of(self, level: int, factors: Ints) -> Floats:
+        """Least time [cycles] per step of the inside of a level's tiles, everything outside included.
 
         Args:
-            factors: unrollings of the fan-out above the tiles' level, shape [ways, dims].
+            factors: unrollings of the fan-out above the level, shape [ways, dims].
 
         Returns:
-            an array over the dimensions that are unrolled, of extent 1 along the others, whose tiles are left to be
-            multiplied; None where it would be large.
+            For every cut into tiles, in the order of the flattened grid.
         """
+        counts = [self.grid.on_axis(i, own.astype(np.float64)) for i, own in enumerate(self.grid.counts)]
+        tiles = prod(counts, start=np.ones(1))
         spread = [i for i in range(factors.shape[1]) if (factors[:, i] > 1).any()]
         shape = [extent if i in spread else 1 for i, extent in enumerate(self.grid.shape)]
         if not 0 < len(factors) * prod(shape) <= MOST:
-            return None
+            return self.time(1 / tiles, tiles, level).ravel()
         best = np.full(shape, np.inf)
         for factor in factors:
-            product = np.ones(1)
-            for i in spread:
-                product = product * self.grid.on_axis(i, np.ceil(self.grid.counts[i] / factor[i]))
-            np.minimum(best, product, out=best)
-        return best
-
-    def of_box(self, level: int, box: tuple[Ints, ...], place: Ints, table: Floats | None) -> Floats:
-        """Least time [cycles] per inner iteration of tiles in a box of the grid, everything outside included.
-
-        Args:
-            box: positions along every axis, shaped to broadcast.
-            place: position that the level's loops lead from.
-            table: as `table` made it, if it did.
-        """
-        looped, counted, alone = np.ones(1), np.ones(1), np.ones(1)
-        where: list[Ints] = []
-        for i, (counts, positions, inside) in enumerate(zip(self.grid.counts, box, place, strict=True)):
-            here = counts[positions].astype(np.float64)
-            looped = looped * (counts[inside] / here)
-            counted = counted * here
-            if table is not None:
-                together = table.shape[i] > 1
-                where.append(positions if together else np.zeros_like(positions))
-                alone = alone if together else alone * here
-        if table is None:
-            return self.time(looped, counted, level)
-        return self.time(looped, alone * table[tuple(where)], level - 1)
-
-    def of_tiles(self, level: int, inner: Floats, places: Ints, table: Floats | None) -> Floats:
-        """Least time [cycles] with chosen tiles, shape [rows].
-
-        Args:
-            inner: iterations inside them.
-            places: their positions on the grid, shape [rows, dims].
-        """
-        counts = [own[places[:, i]].astype(np.float64) for i, own in enumerate(self.grid.counts)]
-        if table is None:
-            return self.time(inner, np.prod(counts, axis=0), level)
-        alone = np.prod([c if table.shape[i] == 1 else np.ones_like(c) for i, c in enumerate(counts)], axis=0)
-        where = tuple(places[:, i] if table.shape[i] > 1 else np.zeros_like(places[:, i]) for i in range(len(counts)))
-        return self.time(inner, alone * table[where], level - 1)
+            np.minimum(best, prod((np.ceil(counts[i] / factor[i]) for i in spread), start=np.ones(1)), out=best)
+        alone = prod((own for i, own in enumerate(counts) if i not in spread), start=np.ones(1))
+        return self.time(1 / tiles, best * alone, level - 1).ravel()
