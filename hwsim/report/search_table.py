@@ -66,7 +66,8 @@ def _parts(record: Record, network: Record) -> Iterator[RenderableType]:
     if front:
         yield from _front(network, front)
     if misses:
-        yield _titled(f"Measured, but not within the limits{_of(misses)}", _misses(misses))
+        by = "; causes by the closed form" if record["timing"] == "simulated" else ""
+        yield _titled(f"Measured, but not within the limits{by}{_of(misses)}", _misses(misses))
     if unmeasured:
         yield from _unmeasured(unmeasured)
 

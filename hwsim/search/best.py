@@ -30,7 +30,7 @@ from hwsim.spec.space import Accuracy, Space, Subject
 CANDIDATES = 16
 
 #: Misses whose overheads are explained.
-EXPLAINED = 5
+EXPLAINED = 10
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,7 @@ def a_record(*designs: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return {
         "chips": [{"hardware": "turing", "knobs": {}, "area": None}],
         "accuracy": "released",
+        "timing": "closed_form",
         "constraints": {"time_overhead": 0.25, "clean_loss": 0.02},
         "networks": [network],
     }
