@@ -1,4 +1,4 @@
-"""Array arithmetic against ensembles mapped, and played, one by one."""
+"""Designs by array arithmetic: what is played, what cannot run, what was measured; see tests/oracle for the rest."""
 
 from __future__ import annotations
 
@@ -7,121 +7,28 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings, strategies as st
 
-from hwsim.ensemble.ensemble_cost import EnsembleCost, Overhead, map_ensemble
+from hwsim.ensemble.ensemble_cost import Overhead
 from hwsim.errors import Infeasible, SpecError
 from hwsim.search.columns import COLUMNS
-from hwsim.search.ensembles import Copies, ensemble_of
-from hwsim.search.exhaustive import Designs, explore, member_prices
-from hwsim.search.grid import choices, scenarios
+from hwsim.search.exhaustive import explore, member_prices
+from hwsim.search.grid import scenarios
 from hwsim.search.robustness import Robust, Robustness
 from hwsim.simulate.members.run import simulate_ensemble
-from hwsim.spec.hardware import Hardware
-from hwsim.spec.space import Space
-from tests.unit.ensemble.examples import FULL, small_chip, small_network
-from tests.unit.search.examples import MAPPER, buffered, chip, chips, rules, space
-
-NETWORK = small_network()
-
-Row = dict[str, float]
-
-
-def designs(wanted: Space, *hardware: Hardware, **fields: Any) -> list[Designs]:
-    """All of a space with one scenario."""
-    (scenario,) = scenarios(wanted)
-    given: dict[str, Any] = {"network": NETWORK, "mapper": MAPPER} | fields
-    return list(explore(wanted, scenario, [chip(own) for own in hardware], **given))
-
-
-def rows(found: list[Designs], wanted: Space) -> dict[Copies, Row]:
-    """Columns by members."""
-    return {
-        one.block.copies(choices(wanted.ensembles), row): {name: float(own[row]) for name, own in one.columns.items()}
-        for one in found
-        for row in range(len(one.block.members))
-    }
-
-
-def ensemble(wanted: Space, copies: Copies) -> Any:
-    (scenario,) = scenarios(wanted)
-    stay, subject = wanted.ensembles.weights_stay, scenario.subject
-    return ensemble_of(subject.network, subject.quantize, scenario.combiner, scenario.batch, stay, FULL, copies)
-
-
-def mapped(wanted: Space, copies: Copies, hardware: Hardware) -> EnsembleCost:
-    return map_ensemble(
-        ensemble(wanted, copies), hardware, NETWORK, mapper=MAPPER, objective=wanted.objective, effort=5e7
-    )
-
-
-def expected(cost: EnsembleCost) -> Row:
-    over, low = cost.overhead, [own for own in cost.members if (own.weight_bits, own.activation_bits) != (FULL, FULL)]
-    return {
-        "time_overhead": over.time,
-        "storage_overhead": over.storage,
-        "energy_overhead": nan if over.energy is None else over.energy,
-        "seconds": cost.seconds,
-        "energy_joules": cost.energy_joules,
-        "storage_bytes": cost.storage_bytes,
-        "baseline_seconds": cost.baseline.seconds,
-        "members": len(cost.members),
-        "low_precision": len(low),
-        "member_bits": sum(own.weight_bits + own.activation_bits for own in cost.members),
-        "equation6_time": cost.equation6.sums.time - 1,
-        "equation6_storage": cost.equation6.sums.storage - 1,
-    }
-
-
-def assert_same(row: Row, wanted: Row) -> None:
-    for name, value in wanted.items():
-        assert row[name] == pytest.approx(value, rel=1e-12, abs=1e-12, nan_ok=True), name
-
-
-@settings(max_examples=60)
-@given(
-    chips(),
-    rules,
-    st.sampled_from(("streamed", "resident", "auto")),
-    st.sampled_from(("average", "max_vote", "random_switch")),
-    st.sampled_from((1, 3)),
-    st.sets(st.integers(1, FULL - 1), min_size=1, max_size=2).map(sorted).map(tuple),
-    st.sets(st.integers(0, 2), min_size=1).map(sorted).map(tuple),
-    st.data(),
+from tests.unit.ensemble.examples import FULL, small_chip
+from tests.unit.search.examples import (
+    MAPPER,
+    NETWORK,
+    assert_same,
+    buffered,
+    chip,
+    designs,
+    ensemble,
+    expected,
+    mapped,
+    rows,
+    space,
 )
-def test_every_ensemble_costs_what_it_costs_mapped_alone(
-    hardware: Hardware,
-    rule: Any,
-    weights: str,
-    combiner: str,
-    batch: int,
-    widths: tuple[int, ...],
-    several: tuple[int, ...],
-    data: st.DataObject,
-) -> None:
-    wanted = space(
-        quantize=rule,
-        ensembles={
-            "weights": widths,
-            "activations": (2, 4),
-            "full_precision": several,
-            "low_precision": (0, 1, 3),
-            "combiner": (combiner,),
-            "batch": batch,
-            "weights_stay": weights,
-        },
-    )
-    found = rows(designs(wanted, hardware), wanted)
-    for copies in data.draw(st.lists(st.sampled_from(sorted(found)), min_size=1, max_size=6, unique=True)):
-        try:
-            cost = mapped(wanted, copies, hardware)
-        except Infeasible:
-            assert isnan(found[copies]["seconds"])
-            assert isnan(found[copies]["time_overhead"])
-            assert not found[copies]["feasible"]
-            continue
-        assert_same(found[copies], expected(cost))
-        assert found[copies]["feasible"] == 1
 
 
 @pytest.mark.parametrize("objective", ["latency", "energy", "edp"])
@@ -150,7 +57,8 @@ def test_played_ensembles_take_what_they_take_played_alone(
         ensembles={
             "weights": (2, 4),
             "activations": 4,
-            "full_precision": (0, 1, 2),
+            "full_precision": (0, 1),
+            "low_precision": (1, 2),
             "combiner": (combiner,),
             "weights_stay": weights,
             "batch": 2,
@@ -196,12 +104,20 @@ def test_three_halves_of_the_time_are_half_over() -> None:
 
 
 def test_a_precision_that_cannot_run_spoils_only_its_own_ensembles() -> None:
-    """A row of 4 x 4 inputs at 8 bits takes 4 B; the whole buffer has less than the wider member needs."""
-    narrow = small_chip(buffer=None)
-    table = narrow.datapath.model_dump()["modes"]
-    only_wide = narrow.model_copy(update={"datapath": narrow.datapath.model_copy(update={"modes": (table[0],)})})
-    wanted = space(ensembles={"weights": (2, 4), "activations": 2})
-    assert not any(isnan(row["seconds"]) for row in rows(designs(wanted, only_wide), wanted).values())
+    def picky(nest: Any, hardware: Any, weight_bits: int, *rest: Any, **options: Any) -> Any:
+        if weight_bits == 2:
+            raise Infeasible("two bits are too few")
+        return MAPPER(nest, hardware, weight_bits, *rest, **options)
+
+    wanted = space(ensembles={"weights": (2, 4), "activations": 2, "full_precision": (0, 1, 2)})
+    (scenario,) = scenarios(wanted)
+    (prices,) = member_prices(wanted, scenario, [chip(small_chip())], network=NETWORK, mapper=picky)
+    assert not isinstance(prices, Infeasible)
+    assert {index: str(why) for index, why in prices.failures.items()} == {0: "layer conv: two bits are too few"}
+    for copies, row in rows(designs(wanted, small_chip(), mapper=picky), wanted).items():
+        costs = [row[name] for name in ("time_overhead", "storage_overhead", "energy_joules", "seconds")]
+        assert [isnan(cost) for cost in costs] == [(2, 2) in copies] * 4
+        assert row["feasible"] == ((2, 2) not in copies)
 
 
 def test_a_chip_without_a_baseline_runs_nothing_and_says_why() -> None:
@@ -245,10 +161,12 @@ def test_robustness_is_written_where_it_was_measured() -> None:
     expected = {tuple(sorted(copies)): own for (copies, combiner), own in measured.items() if combiner == "average"}
     for copies, row in found.items():
         own = expected.get(tuple(sorted(copies)))
-        numbers = (own.clean, nan if own.clean_loss is None else own.clean_loss) if own else (nan, nan)
-        numbers += (own.robust, own.low, own.high, own.samples) if own else (nan,) * 4
+        numbers = [nan] * 6
+        if own:
+            loss = nan if own.clean_loss is None else own.clean_loss
+            numbers = [own.clean, loss, own.robust, own.low, own.high, own.samples]
         names = ("clean_accuracy", "clean_loss", "robust_accuracy", "robust_low", "robust_high", "robust_samples")
-        assert [row[name] for name in names] == pytest.approx(list(numbers), nan_ok=True)
+        assert [row[name] for name in names] == pytest.approx(numbers, nan_ok=True)
         assert row["cost_feasible"] == 1
         assert row["feasible"] == (copies == (fp, (2, 2)))
     assert sum(not isnan(row["robust_accuracy"]) for row in found.values()) == 4
