@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler whose workers compute: tcp://host:8786.")
 @click.option(
+    "--storage",
+    metavar="URL|FILE",
+    help="Where an engine that samples keeps its trials: postgresql://..., or a journal file NAME.log; SQLite in the "
+    "folder by default.",
+)
+@click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -28,9 +34,15 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--no-cache", is_flag=True, help="Neither read nor write the cache of mapped layers.")
 def sweep(
-    space: str, jobs: int | None, scheduler: str | None, output: Path | None, as_json: bool, no_cache: bool
+    space: str,
+    jobs: int | None,
+    scheduler: str | None,
+    storage: str | None,
+    output: Path | None,
+    as_json: bool,
+    no_cache: bool,
 ) -> None:
-    """Look at every design of a space: every ensemble on every chip.
+    """Look at every design of a space: every ensemble on every chip, or as many as its engine samples.
 
     Writes those that the space keeps into a folder of Parquet files: points/ (one design a row) and counts/ (how many
     there are of each kind). Interrupted, even killed, it goes on where it was when it is run again with the same
@@ -49,7 +61,15 @@ def sweep(
     folder = output or Path(f"{read.name}.sweep")
     with SweepProgress() as progress:
         try:
-            swept = run(read, folder, jobs=jobs, scheduler=scheduler, cache=not no_cache, progress=progress)
+            swept = run(
+                read,
+                folder,
+                jobs=jobs,
+                scheduler=scheduler,
+                storage=storage,
+                cache=not no_cache,
+                progress=progress,
+            )
         except KeyboardInterrupt:
             progress.stop()
             click.echo(f"{progress.told()}; what is done stays in {folder}: the same command goes on", err=True)
@@ -81,7 +101,9 @@ def _print(swept: Swept, records: list[dict[str, Any]]) -> None:
     names = list(dict.fromkeys(name for record in records for name in record))
     several = {name for name in ("quantize",) if len({record[name] for record in records}) > 1}
     shown = [name for name in names if name != "quantize" or several]
-    shown = [name for name in shown if name not in ("infeasible_chips", "measured") or any(r[name] for r in records)]
+    hidden = {name for name in ("infeasible_chips", "measured") if not any(record[name] for record in records)}
+    hidden |= {name for name, same in _SAME.items() if all(record[name] == record[same] for record in records)}
+    shown = [name for name in shown if name not in hidden]
     table = columns(*(name if name in _TEXTS else f">{_HEADS.get(name, name)}" for name in shown))
     for record in records:
         table.add_row(*(str(record[name]) if name in _TEXTS else f"{record[name]:,}" for name in shown))
@@ -90,6 +112,9 @@ def _print(swept: Swept, records: list[dict[str, Any]]) -> None:
 
 #: Columns that are not numbers.
 _TEXTS = ("network", "quantize", "combiner")
+
+#: Columns that say nothing where they say the same as others.
+_SAME = {"mapped": "designs", "cost_feasible": "feasible"}
 
 #: Heads of columns whose names would not explain themselves.
 _HEADS = {

@@ -8,10 +8,12 @@ given up, and the others are not.
 from __future__ import annotations
 
 import logging
+import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
@@ -65,15 +67,16 @@ def local(jobs: int) -> Iterator[Client]:
     """
     distributed = _distributed()
     try:
-        cluster = distributed.LocalCluster(
-            n_workers=jobs,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",
-            memory_limit=0,
-            silence_logs=logging.CRITICAL,
-            scheduler_kwargs={"allowed_failures": LIVES - 1, "dashboard": False},
-        )
+        with _without_interrupts():
+            cluster = distributed.LocalCluster(
+                n_workers=jobs,
+                threads_per_worker=1,
+                processes=True,
+                dashboard_address="127.0.0.1:0",
+                memory_limit=0,
+                silence_logs=logging.CRITICAL,
+                scheduler_kwargs={"allowed_failures": LIVES - 1, "dashboard": False},
+            )
     except (OSError, TimeoutError, RuntimeError) as error:
         raise HwsimError(f"the {jobs} workers did not start: {error}") from None
     try:
@@ -81,6 +84,23 @@ def local(jobs: int) -> Iterator[Client]:
             yield client
     finally:
         cluster.close(timeout=PATIENCE)
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes started in here, and by threads started in here, never see Ctrl-C; this one sees it afterwards.
+
+    A terminal sends it to all of them, and those that only compute would answer with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # which would let interrupts through again for whoever starts it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,7 @@ def sweep(
     *,
     jobs: int | None = None,
     scheduler: str | None = None,
+    storage: str | Path | None = None,
     progress: Progress | None = None,
 ) -> DataFrame:
     """Look at every design of a space, and return those that are to be kept.
@@ -81,16 +83,16 @@ def sweep(
         output: folder for the results; a sweep that is there already goes on. None keeps them in memory only.
         jobs: processes on this machine; one for each core if not given, this one alone if 1.
         scheduler: address of a Dask scheduler whose workers compute, instead of this machine's.
+        storage: of the trials of an engine that samples: see `hwsim.search.sampled.sampled`.
         progress: called whenever something is done.
 
     Raises:
         SpecError: the space, its measurements or the folder is at fault.
         HwsimError: a package is missing, the scheduler does not answer, or some units could not be computed.
     """
-    if output is None:
-        with TemporaryDirectory(prefix="hwsim-") as folder:
-            return read_points(run(space, Path(folder), jobs=jobs, scheduler=scheduler, progress=progress).folder)
-    return read_points(run(space, Path(output), jobs=jobs, scheduler=scheduler, progress=progress).folder)
+    with TemporaryDirectory(prefix="hwsim-") if output is None else nullcontext(str(output)) as folder:
+        run(space, Path(folder), jobs=jobs, scheduler=scheduler, storage=storage, progress=progress)
+        return read_points(folder)
 
 
 def run(
@@ -99,6 +101,7 @@ def run(
     *,
     jobs: int | None = None,
     scheduler: str | None = None,
+    storage: str | Path | None = None,
     cache: bool = True,
     progress: Progress | None = None,
 ) -> Swept:
@@ -112,7 +115,11 @@ def run(
     """
     space = space if isinstance(space, Space) else read_space(space)
     if space.engine.kind != "exhaustive":
-        raise HwsimError(f"the engine {space.engine.kind} samples designs: use hwsim.search.sampled")
+        from hwsim.search.sampled import sampled  # Optuna is slow to import
+
+        return sampled(space, folder, storage=storage, jobs=jobs, scheduler=scheduler, cache=cache, progress=progress)
+    if storage is not None:
+        raise HwsimError("an exhaustive sweep has no trials that a storage could keep: its folder holds all")
     whole = work(space)
     keys = tuple(part.key for part in whole.parts)
     there = {part for own in held(folder, keys).values() for part in own}

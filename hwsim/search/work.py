@@ -17,10 +17,10 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from hwsim import __version__
-from hwsim.cache.layers import remembered
+from hwsim.cache.families import RememberedFamilies
 from hwsim.errors import HwsimError
 from hwsim.importers import resolve
-from hwsim.mapper import map_layer
+from hwsim.mapper.family import Families
 from hwsim.search.dataset import Shard, encoded, unit_name
 from hwsim.search.ensembles import count
 from hwsim.search.exhaustive import explore, member_prices
@@ -34,7 +34,7 @@ from hwsim.spec.space import Space, Subject
 from hwsim.value import digest
 
 #: Chips that one unit may have.
-MOST_CHIPS = 64
+MOST_CHIPS = 32
 
 #: Units that a sweep has for each job, at least, as far as there are chips enough; what is interrupted loses one each.
 EACH = 4
@@ -184,7 +184,7 @@ def compute(unit: Unit, cache: bool = True) -> Shard:
     kept = {key: Kept(space.keep, space.objectives) for key in keys}
     counts = {key: Counts(space) for key in keys}
     chips = list({id(part.chip): part.chip for part in unit.parts}.values())
-    mapper = remembered(map_layer) if cache else map_layer
+    mapper = RememberedFamilies() if cache else Families()
     prices = dict(zip(map(id, chips), member_prices(space, unit.parts[0].scenario, chips, mapper=mapper), strict=True))
     for scenario, parts in _by_scenario(unit.parts).items():
         own = {(id(part.chip), part.share[0]): part.key for part in parts}

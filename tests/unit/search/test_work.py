@@ -250,11 +250,11 @@ def test_units_hold_every_missing_part_once_and_chips_that_are_mapped_alike_toge
     assert units(whole, set(), 2) == []
 
 
-def test_no_unit_has_more_than_64_chips() -> None:
+def test_no_unit_has_more_than_32_chips() -> None:
     knob = {"name": "launch", "path": "launch", "values": [f"{i} us" for i in range(300)]}
     whole = work(tiny(chips={"base": "bitfusion", "knobs": [knob]}))
     found = units(whole, {part.key for part in whole.parts}, 1)
-    assert [len({id(part.chip) for part in unit.parts}) for unit in found] == [64, 64, 64, 64, 44]
+    assert [len({id(part.chip) for part in unit.parts}) for unit in found] == [32] * 9 + [12]
 
 
 def test_designs_that_do_not_fit_together_are_shared_out(
