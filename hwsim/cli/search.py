@@ -172,8 +172,9 @@ def search(ctx: click.Context, /, **given: Any) -> None:
 
     Exit codes: 0 a measured ensemble is within all limits (or any, where nothing is measured), 1 none is, 2 bad input.
     """
-    from hwsim.cli.map import mapper
+    from hwsim.cache.families import RememberedFamilies
     from hwsim.mapper import EFFORT
+    from hwsim.mapper.family import Families
     from hwsim.report.files import check_target, write_result
     from hwsim.report.records import text
     from hwsim.report.search import search_record, search_rows
@@ -189,7 +190,7 @@ def search(ctx: click.Context, /, **given: Any) -> None:
             space,
             chips,
             subject,
-            mapper=mapper(given["no_cache"]),
+            mapper=Families() if given["no_cache"] else RememberedFamilies(),
             effort=EFFORT if given["effort"] is None else given["effort"],
             most=given["candidates"],
             checkpoints=given["checkpoints"],

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hwsim.cost.layer import LayerCost
 from hwsim.cost.problem import Problem, problem
@@ -50,6 +50,15 @@ class Mapper(Protocol):
         effort: float = EFFORT,
         resident: Iterable[Operand] = (),
     ) -> LayerCost: ...
+
+
+@runtime_checkable
+class FamilyMapper(Mapper, Protocol):
+    """A mapper that can also map many problems of one nest together, faster: see `hwsim.mapper.family.map_family`."""
+
+    def together(
+        self, problems: Sequence[Problem], *, objective: Objective = "latency", effort: float = EFFORT
+    ) -> list[LayerCost | Infeasible]: ...
 
 
 #: Called with the number of tasks done and their total.

@@ -19,7 +19,7 @@ from hwsim.cost.energy import leakage_power
 from hwsim.cost.layer import Certificate, LayerCost, check, price_problem
 from hwsim.cost.problem import Problem
 from hwsim.errors import Infeasible
-from hwsim.mapper import EFFORT, Objective, optimum
+from hwsim.mapper import EFFORT, Objective, map_layer, optimum
 from hwsim.mapper.arrays import Floats
 from hwsim.mapper.exact import Found
 from hwsim.mapper.mapspace import mapspaces, space_size
@@ -55,6 +55,13 @@ def map_family(
         mine = [problems[number] for number in numbers]
         answers |= dict(zip(numbers, _solved(mine, objective, effort), strict=True))
     return [answers[number] for number in range(len(problems))]
+
+
+class Families:
+    """A mapper of layers, one by one as `map_layer`, that can also map a family together."""
+
+    __call__ = staticmethod(map_layer)
+    together = staticmethod(map_family)
 
 
 @dataclass

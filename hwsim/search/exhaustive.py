@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.cache.layers import remembered
+from hwsim.cache.families import RememberedFamilies
 from hwsim.ensemble.combiner import combine
 from hwsim.ensemble.solve import Mapper
 from hwsim.errors import Fault, Infeasible, SpecError
 from hwsim.importers import resolve
-from hwsim.mapper import EFFORT, map_layer
+from hwsim.mapper import EFFORT
 from hwsim.search.columns import COLUMNS
 from hwsim.search.ensembles import Block, Choices, blocks
 from hwsim.search.grid import Chip, Scenario, choices
@@ -72,7 +72,7 @@ def explore(
         most: rows of a block, which bound the memory.
         network: the scenario's own if not given; runs at the scenario's batch either way.
         prices: of the members, see `member_prices`, where they are known: other combiners have the same.
-        mapper: `map_layer`, remembering its answers on disk, if not given.
+        mapper: `hwsim.cache.families.RememberedFamilies` if not given.
         effort: see `hwsim.mapper.map_layer`.
 
     Raises:
@@ -138,7 +138,7 @@ def member_prices(
         choices(ensembles),
         scenario.subject.quantize,
         [chip.hardware for chip in chips],
-        mapper or remembered(map_layer),
+        mapper or RememberedFamilies(),
         weights=ensembles.weights_stay,
         objective=space.objective,
         timing=space.timing,

@@ -13,10 +13,10 @@ from hwsim.cost.energy import leakage_power
 from hwsim.cost.layer import LayerCost
 from hwsim.cost.problem import Problem
 from hwsim.cost.streamed import SERIAL
-from hwsim.ensemble.solve import Mapper, Task
+from hwsim.ensemble.solve import FamilyMapper, Mapper, Task
 from hwsim.errors import Infeasible
 from hwsim.mapper import EFFORT, Objective
-from hwsim.operators.nest import Operand
+from hwsim.operators.nest import LoopNest, Operand
 from hwsim.spec.hardware import Hardware, Level
 
 #: A layer mapped, or why it cannot be.
@@ -26,7 +26,11 @@ Answer = LayerCost | Infeasible
 def solve_layers(
     tasks: Iterable[Task], mapper: Mapper, *, objective: Objective = "latency", effort: float = EFFORT
 ) -> dict[Task, Answer]:
-    """Map every distinct task; what has no mapping has its reason in place of a cost."""
+    """Map every distinct task; what has no mapping has its reason in place of a cost.
+
+    Args:
+        mapper: a `FamilyMapper` maps the layers of one nest together.
+    """
     anatomies: dict[Hardware, Hashable] = {}
     asked: dict[Hashable, list[tuple[Task, Problem]]] = {}
     answers: dict[Task, Answer] = {}
@@ -40,11 +44,25 @@ def solve_layers(
             anatomies[task.hardware] = _anatomy(task.hardware)
         launch = task.hardware.launch if objective == "edp" else 0.0  # elsewhere every mapping pays the same
         asked.setdefault((anatomies[task.hardware], _layer(stated), launch), []).append((task, stated))
-    for alike in asked.values():
-        first = _mapped(alike[0][0], mapper, objective, effort)
+    firsts = _all_mapped([alike[0] for alike in asked.values()], mapper, objective, effort)
+    for alike, first in zip(asked.values(), firsts, strict=True):
         for task, stated in alike:
             answers[task] = first if isinstance(first, Infeasible) else restated(first, stated)
     return answers
+
+
+def _all_mapped(asked: list[tuple[Task, Problem]], mapper: Mapper, objective: Objective, effort: float) -> list[Answer]:
+    """Layers of one nest together, where the mapper can."""
+    if not isinstance(mapper, FamilyMapper):
+        return [_mapped(task, mapper, objective, effort) for task, _ in asked]
+    nests: dict[LoopNest, list[int]] = {}
+    for number, (task, _) in enumerate(asked):
+        nests.setdefault(task.nest, []).append(number)
+    answers: dict[int, Answer] = {}
+    for numbers in nests.values():
+        family = [asked[number][1] for number in numbers]
+        answers |= dict(zip(numbers, mapper.together(family, objective=objective, effort=effort), strict=True))
+    return [answers[number] for number in range(len(asked))]
 
 
 def _mapped(task: Task, mapper: Mapper, objective: Objective, effort: float) -> Answer:
