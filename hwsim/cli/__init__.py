@@ -9,6 +9,7 @@ from hwsim.cli.describe import check, hw, network, schema
 from hwsim.cli.layer import layer
 from hwsim.cli.map import map_command
 from hwsim.cli.pareto import pareto
+from hwsim.cli.plot import plot
 from hwsim.cli.search import search
 from hwsim.cli.simulate import simulate
 from hwsim.cli.sweep import sweep
@@ -31,5 +32,5 @@ def main() -> None:
     """
 
 
-for command in (check, hw, layer, map_command, network, pareto, schema, search, simulate, sweep, validate):
+for command in (check, hw, layer, map_command, network, pareto, plot, schema, search, simulate, sweep, validate):
     main.add_command(command)

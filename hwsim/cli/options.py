@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -145,4 +146,16 @@ def search_options(function: Function) -> Function:
         default="latency",
         show_default=True,
         help="What every mapping minimises; edp is the energy-delay product.",
+    )(function)
+
+
+def picture_option(function: Function) -> Function:
+    """Where a picture goes."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        required=True,
+        help="The picture: a .png, .svg or .pdf file.",
     )(function)

@@ -62,7 +62,7 @@ def pareto(
     as_json: bool,
     output: Path | None,
 ) -> None:
-    """The Pareto front of a sweep: the designs that no other beats in everything wanted.
+    """Find the designs of a sweep that no other beats.
 
     SWEEP is the folder that `hwsim sweep` wrote, or a Parquet file. A GOAL is one of its columns: NAME, NAME:minimise
     or NAME:maximise. Every network has a front of its own.

@@ -11,16 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from hwsim import __version__
-from hwsim.errors import SpecError
 from hwsim.report.records import Record
 from hwsim.screen import columns, print_apart
+from hwsim.search.asked import QUESTIONS, measuring
 from hwsim.search.columns import COLUMNS
 from hwsim.search.front import Front, Fronts, Goal, distinct
 from hwsim.search.tables import KNOB
 from hwsim.units import format_bytes, format_si
 
 if TYPE_CHECKING:
-    from hwsim.spec.space import Subject
+    from hwsim.spec.space import Accuracy, Subject
 
 #: Rows of a table that is printed; files hold all.
 MOST_ROWS = 100
@@ -36,13 +36,6 @@ _SPOKEN = {
     "baseline_seconds": "time of the baseline",
     "equation6_time": "time by Equation 6",
     "equation6_storage": "storage by Equation 6",
-}
-
-#: What a robustness counts as, as a question to the measurements.
-_QUESTIONS: dict[str, dict[str, Any]] = {
-    "verify": {"attack": "adaptive"},
-    "standard": {"attack": "worst_case"},
-    "released": {"attack": "worst_case", "accounting": "released"},
 }
 
 
@@ -154,35 +147,12 @@ def why_unknown(fronts: Fronts, front: Front, name: str) -> list[str]:
             "energy_overhead": ": no chip prices any energy",
         }.get(name, "")
         return [f"{label(name).capitalize()} is known of no design{reason}."]
+    accuracy: Accuracy = fronts.points.space.get("accuracy", "verify")
     about = f"{label(name).capitalize()} was measured of no design {_within(fronts)}"
-    return [f"{about}; these commands measure one:", *(f"  {command}" for command in commands(fronts, front))]
-
-
-def commands(fronts: Fronts, front: Front) -> list[str]:
-    """The commands that measure the robustness of an ensemble of a front's network."""
-    from hwsim.spec.ensemble import Ensemble, Member
-    from hwsim.spec.find import find
-
-    subject, accuracy = _subject(fronts, front), str(fronts.points.space.get("accuracy", "verify"))
-    ensemble = Ensemble(
-        name="ENSEMBLE",
-        network=subject.network,
-        members=(Member(weights=32, activations=32),),
-        quantize=subject.quantize,
-    )
-    try:
-        find(
-            (),
-            ensemble,
-            dataset=subject.dataset or "DATASET",
-            defence=subject.defence,
-            epsilon=subject.epsilon,
-            output=subject.measurements or "measurements.jsonl",
-            **_QUESTIONS[accuracy],
-        )
-    except SpecError as error:
-        return [fault.message for fault in error.faults[1:]]
-    return []
+    return [
+        f"{about}; these commands measure one:",
+        *(f"  {command}" for command in measuring(_subject(fronts, front), QUESTIONS[accuracy])),
+    ]
 
 
 def _subject(fronts: Fronts, front: Front) -> Subject:
