@@ -54,8 +54,8 @@ def roofline_command(output: Path, **asked: Any) -> None:
 def layers_command(output: Path, **asked: Any) -> None:
     """Draw where time and energy go.
 
-    A bar for each layer of each member. A bar of time is what binds the layer, and what overlaps with nothing; a mark shows what the datapath alone would
-    take. Members that cost the same are drawn once.
+    A bar for each layer of each member. A bar of time is what binds the layer, and what overlaps with nothing; a mark
+    shows what the datapath alone would take. Members that cost the same are drawn once.
     """
     from hwsim.report.breakdown import breakdown, draw_breakdown, height
     from hwsim.report.figure import PICTURES, empty_figure, write_figure

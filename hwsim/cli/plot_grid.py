@@ -58,9 +58,9 @@ def widths(text: str) -> tuple[tuple[int, int], ...]:
 def grid_command(measurements: Path, output: Path, **asked: Any) -> None:
     """Draw the accuracy and cost of M + N members.
 
-    M have full precision, N low precision, as in the paper's figure 4. Four panels, a cell for each M and N: clean accuracy, accuracy under attack, time and storage as multiples of one
-    full-precision network's on the chip. What was not measured stays empty, and the commands that measure it are
-    printed.
+    M have full precision, N low precision, as in the paper's figure 4. Four panels, a cell for each M and N: clean
+    accuracy, accuracy under attack, time and storage as multiples of one full-precision network's on the chip. What was
+    not measured stays empty, and the commands that measure it are printed.
     """
     from hwsim.report.figure import PICTURES, empty_figure, write_figure
     from hwsim.report.files import check_target
