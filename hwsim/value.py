@@ -48,7 +48,12 @@ class Value(BaseModel):
 
 def digest(kind: str, content: Any) -> str:
     """16 hexadecimal digits of the SHA-256 of plain content, whatever the order of its keys."""
-    return hashlib.sha256(canonical(kind, content).encode()).hexdigest()[:16]
+    return fingerprint_of(canonical(kind, content))
+
+
+def fingerprint_of(text: str) -> str:
+    """16 hexadecimal digits of the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def canonical(kind: str, content: Any) -> str:

@@ -6,8 +6,10 @@ part, knob: NAME ..., network, quantize, batch, combiner, timing, chip, M, N, co
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import reduce
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,15 +17,18 @@ from numpy.typing import NDArray
 
 from hwsim.search.columns import COLUMNS
 from hwsim.search.dataset import PART, described, pyarrow
-from hwsim.search.ensembles import Block, Choices, Copies
-from hwsim.spec.ensemble import identities
+from hwsim.search.ensembles import Block, Choices
+from hwsim.spec.ensemble import Combiner, NetworkReference, identity_frame
 from hwsim.spec.rules import FullPrecision, Rule
+from hwsim.value import fingerprint_of
 
 if TYPE_CHECKING:
     from pyarrow import Array, Table
 
     from hwsim.search.exhaustive import Designs
     from hwsim.search.grid import Chip, Scenario
+
+Objects = NDArray[np.object_]
 
 #: What the columns of a chip's knobs begin with.
 KNOB = "knob: "
@@ -34,8 +39,8 @@ VERDICTS = ("cost_feasible", "feasible")
 #: Rows of a row group.
 ROWS = 1 << 17
 
-#: Blocks whose ensembles' names are remembered: other chips ask for the same ones.
-REMEMBERED = 8
+#: Blocks whose ensembles' texts or fingerprints are remembered: other chips ask for the same ones.
+REMEMBERED = 24
 
 
 def selected(designs: Designs, rows: NDArray[np.intp] | NDArray[np.bool_]) -> Designs:
@@ -68,49 +73,67 @@ class Names:
 
     def __init__(self, choices: Choices) -> None:
         self._choices = choices
-        self._kept: OrderedDict[object, tuple[Array, Array]] = OrderedDict()
 
     def of(self, scenario: Scenario, block: Block) -> tuple[Array, Array]:
         """Configuration and fingerprint of every row."""
-        key = (scenario.subject, scenario.combiner, block.full_precision, block.members.shape, block.members.tobytes())
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        arrow, _ = pyarrow()
         choices, subject = self._choices, scenario.subject
-        members = copies(choices, block)
-        own = identities(subject.network, members, scenario.combiner, subject.quantize, choices.full)
-        found = arrow.array(configurations(choices, block)), arrow.array(own)
-        self._kept[key] = found
-        if len(self._kept) > REMEMBERED:
-            self._kept.popitem(last=False)
-        return found
+        rows = (choices, block.full_precision, block.members.shape, block.members.tobytes())
+        texts = _remembered(("configurations", *rows), lambda: configurations(choices, block))
+        about = (subject.network, scenario.combiner, subject.quantize)
+        fingerprints = _remembered(("identities", *rows, *about), lambda: identities(choices, block, *about))
+        return texts, fingerprints
 
 
-def copies(choices: Choices, block: Block) -> list[Copies]:
-    """Weight and activation bits of the members of every row, full precision first."""
-    full = ((choices.full, choices.full),) * block.full_precision
-    kinds = choices.precisions
-    return [(*full, *[kinds[index] for index in row]) for row in block.members.tolist()]
+#: What `Names` has found, whichever unit of this process asked.
+_KNOWN: OrderedDict[object, Array] = OrderedDict()
 
 
-def configurations(choices: Choices, block: Block) -> list[str]:
-    """`members_text` of every row of a block; 1 us each."""
-    several = block.full_precision
-    start = [] if not several else ["fp"] if several == 1 else [f"{several} fp"]
+def _remembered(key: object, make: Callable[[], Objects]) -> Array:
+    if key in _KNOWN:
+        _KNOWN.move_to_end(key)
+        return _KNOWN[key]
+    arrow, _ = pyarrow()
+    found = _KNOWN[key] = arrow.array(make(), arrow.string())
+    while len(_KNOWN) > REMEMBERED:
+        _KNOWN.popitem(last=False)
+    return found
+
+
+def configurations(choices: Choices, block: Block) -> Objects:
+    """`members_text` of every row of a block; rows with equal members in the same places are written together."""
+    rows, low = block.members.shape
+    fp = [] if not block.full_precision else ["fp" if block.full_precision == 1 else f"{block.full_precision} fp"]
     names = [f"w{weights}a{activations}" for weights, activations in choices.precisions]
-    texts = []
-    for row in block.members.tolist():
-        parts, before, number = list(start), -1, 0
-        for index in (*row, -1):  # ascending, so that equal ones stand together
-            if index == before:
-                number += 1
-                continue
-            if number:
-                parts.append(names[before] if number == 1 else f"{number} {names[before]}")
-            before, number = index, 1
-        texts.append(" + ".join(parts))
+    texts = np.full(rows, fp[0] if fp else "", dtype=object)
+    if not low:
+        return texts
+    same = (block.members[:, 1:] == block.members[:, :-1]) @ (1 << np.arange(low - 1))  # as the one before, bit by bit
+    for pattern in np.unique(same):
+        own = np.flatnonzero(same == pattern)
+        places = [0, *(place for place in range(1, low) if not pattern >> (place - 1) & 1)]
+        parts: list[Any] = list(fp)
+        for first, last in pairwise([*places, low]):
+            number = last - first
+            words = np.array([name if number == 1 else f"{number} {name}" for name in names], dtype=object)
+            parts.append(words[block.members[own, first]])
+        texts[own] = reduce(lambda before, after: before + " + " + after, parts)
     return texts
+
+
+def identities(
+    choices: Choices, block: Block, network: NetworkReference, combiner: Combiner, quantize: Rule
+) -> Objects:
+    """`identity` of every row of a block; without a value for each, 2 us instead of 40."""
+    rows, low = block.members.shape
+    full = (choices.full, choices.full)
+    words = np.array([f"[{weights}.0, {activations}.0]" for weights, activations in (*choices.precisions, full)])
+    words = words.astype(object)
+    # Ascending, as the precisions are: none is wider than full precision.
+    columns: list[Any] = [*(words[column] for column in block.members.T), *([words[-1]] * block.full_precision)]
+    texts = np.full(rows, "", dtype=object) + reduce(lambda before, after: before + ", " + after, columns)
+    members = [*([choices.precisions[0]] * low), *([full] * block.full_precision)]
+    before, after = identity_frame(network, members, combiner, quantize, choices.full)
+    return np.array([fingerprint_of(f"{before}{text}{after}") for text in texts], dtype=object)
 
 
 def points_table(common: dict[str, str | int], designs: Designs, names: Names) -> Table:

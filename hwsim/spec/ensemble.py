@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from hashlib import sha256
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, GetJsonSchemaHandler, model_validator
@@ -177,30 +176,23 @@ def identity(
     return _decider(network, tuple(copies), combiner, quantize, full_precision_bits).fingerprint()
 
 
-def identities(
+def identity_frame(
     network: NetworkReference,
-    ensembles: Iterable[Sequence[tuple[int, int]]],
+    members: Iterable[tuple[int, int]],
     combiner: Combiner,
     quantize: Rule,
     full_precision_bits: int,
-) -> list[str]:
-    """`identity` of many ensembles of one network, without a value for each: 2 us instead of 30."""
-    full = (full_precision_bits, full_precision_bits)
-    parts: dict[tuple[bool, bool], list[str]] = {}
-    found = []
-    for members in ensembles:
-        copies = sorted(members)
-        kind = (len(copies) > 1, any(bits != full for bits in copies))
-        if kind not in parts:
-            sample = _decider(network, tuple(copies), combiner, quantize, full_precision_bits)
-            content = {**sample.model_dump(mode="json"), "members": []}
-            # No text inside can look like this: quotes in it are escaped, and no parameter is a list.
-            parts[kind] = canonical(type(sample).__name__, content).split('"members": []')
-        before, after = parts[kind]
-        written = ", ".join([f"[{weights}.0, {activations}.0]" for weights, activations in copies])
-        text = f'{before}"members": [{written}]{after}'
-        found.append(sha256(text.encode()).hexdigest()[:16])
-    return found
+) -> tuple[str, str]:
+    """What stands before and after the members in the text whose `fingerprint_of` is the `identity`.
+
+    It is the same for all ensembles of one network that have several members, or one, and a quantised one, or none. The
+    members in between are written `[2.0, 4.0], [8.0, 8.0]`, ascending.
+    """
+    decider = _decider(network, tuple(members), combiner, quantize, full_precision_bits)
+    text = canonical(type(decider).__name__, {**decider.model_dump(mode="json"), "members": []})
+    # No other text can look like this: quotes inside one are escaped, and no parameter is a list.
+    before, after = text.split('"members": []')
+    return f'{before}"members": [', f"]{after}"
 
 
 def _decider(
