@@ -105,9 +105,7 @@ def best_of(
     """
     full = space.ensembles.full_precision_bits
     known = robustness(space.accuracy, subject, full) if _exists(subject) else None
-    if known:
-        # What is measured is told apart from now on by what the measurements agree on.
-        subject = subject.model_copy(update={"dataset": known.dataset, "epsilon": known.epsilon})
+    subject = _settled(subject, known)
     empir = Empir(subject, space.accuracy, checkpoints, full=full)
     if rounds:
         _ready(subject)
@@ -126,12 +124,23 @@ def best_of(
         limits = Limits(**{name: limit for name, limit in space.constraints.items() if name in MEASURED})
         costs = _costs(space, entrants, priced)
         evaluation = evaluate(entrants, costs, limits, empir, first=rounds.first, most=rounds.most, tell=tell)
-        known = robustness(space.accuracy, subject, full) if _exists(subject) else None
+        known = robustness(space.accuracy, subject, full)
+        subject = _settled(subject, known)
         found = survey(space, choices(space.ensembles), prices.designs(own, known), most=0)
     judged = answers(space, found.measured)
     judged = replace(judged, misses=explained(space, judged.misses, EXPLAINED, mapper, effort))
     by_time = tuple(sorted(picked, key=lambda one: one.columns["time_overhead"]))
-    return Found(space, subject, empir, known, found, judged, by_time, evaluation, _elsewhere(known, subject, full))
+    return Found(
+        space,
+        subject,
+        replace(empir, subject=subject),
+        known,
+        found,
+        judged,
+        by_time,
+        evaluation,
+        _elsewhere(known, subject, full),
+    )
 
 
 class _Prices:
@@ -176,6 +185,14 @@ def _costs(space: Space, entrants: Sequence[Entrant], designs: Sequence[Design])
             values = [sign * one.columns[name] for name, sign in goals.items()]
             costs[rows[one.key], settings[one.setting]] = np.nan_to_num(values or [0.0], nan=0.0)
     return costs
+
+
+def _settled(subject: Subject, known: Robustness | None) -> Subject:
+    """The subject with what its measurements agree on, by which further ones are made."""
+    if known is None:
+        return subject
+    agreed = {"dataset": subject.dataset or known.dataset, "epsilon": known.epsilon}
+    return subject.model_copy(update=agreed)
 
 
 def _ready(subject: Subject) -> None:

@@ -61,7 +61,10 @@ def test_what_fits_one_chip_is_measured_and_fails_on_the_other(bench: Bench) -> 
     told(bench, FP, clean=0.96, robust=0.0)
     told(bench, LOW, clean=0.95, robust=0.3)
     told(bench, FP, LOW, clean=0.96, robust=0.6)
-    found = search(bench, a_space(bench))
+    space = a_space(bench)
+    anywhere = space.subjects[0].model_copy(update={"epsilon": None})
+    found = search(bench, space.model_copy(update={"subjects": (anywhere,)}))
+    assert found.subject.epsilon == 0.3  # as the command measured it
     assert found.evaluation is not None
     assert [one.samples for one in found.evaluation.rounds] == [50]
     assert named(found.answers.best)[0] == ("empir_ideal", 2)
