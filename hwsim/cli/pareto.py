@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     metavar="GOAL=VALUE",
     multiple=True,
     help="Of the hypervolume, as in time_overhead=25% or area='800 mm2'. Repeatable. If not given: a constraint's "
-    "limit; else 0 if more is better, and the worst design's if less is.",
+    "limit; else 0 if more is better, and a tenth beyond the worst design if less is.",
 )
 @click.option(
     "--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a page, which needs no other file."

@@ -46,16 +46,19 @@ def print_fronts(console: Console, fronts: Fronts) -> None:
             console.print()
         table = [front_table(fronts, front)] if len(front.designs) else []
         print_apart(console, Text(heading(fronts, front), style="bold"), *table, Text("\n".join(notes(fronts, front))))
-    if not fronts.fronts:
-        console.print(Text(nothing(fronts)))
+    for line in nothing(fronts):
+        console.print(Text(line))
 
 
-def nothing(fronts: Fronts) -> str:
-    """What is said where no design is left."""
-    text = f"None of the {fronts.written:,} designs written down is {_within(fronts)}."
+def nothing(fronts: Fronts) -> list[str]:
+    """What is said of networks of which no design is left."""
+    if fronts.fronts and not fronts.without:
+        return []
+    names = f" of {listed(fronts.without)}" if fronts.without else ""
+    lines = [f"No design{names} is {_within(fronts)}; {fronts.written:,} are written down."]
     if fronts.within == "feasible":
-        text += " A constraint on what was not measured does not hold: --cost-feasible leaves it out, --all every one."
-    return text
+        lines += ["No constraint holds on what was not measured: --cost-feasible leaves those out, --all every one."]
+    return ["", *lines] if fronts.fronts else lines
 
 
 def heading(fronts: Fronts, front: Front) -> str:
@@ -241,6 +244,7 @@ def fronts_record(fronts: Fronts) -> Record:
         "priced": fronts.points.looked_at,
         "written": fronts.written,
         "incomplete": fronts.incomplete,
+        "without": list(fronts.without),
         "fronts": [
             {
                 **front.subject,

@@ -91,7 +91,8 @@ def page(fronts: Fronts) -> str:
     name = str(fronts.points.space.get("name") or fronts.points.path.name)
     goals = listed([label(goal.name) for goal in fronts.goals])
     about = f"Pareto fronts of {name}: {goals}"
-    sections = "\n".join(_section(fronts, front) for front in fronts.fronts) or f"<p>{escape(nothing(fronts))}</p>"
+    missing = [f"<p>{escape(line)}</p>" for line in nothing(fronts) if line]
+    sections = "\n".join([*(_section(fronts, front) for front in fronts.fronts), *missing])
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>

@@ -145,7 +145,7 @@ def _edges(axes: Axes, fronts: Fronts) -> list[Any]:
         low, high = axes.get_xlim() if across == axes.axvline else axes.get_ylim()
         if limit is not None and low <= limit <= high:
             sign = "≤" if goal.sense == "minimise" else "≥"
-            text = f"allowed: {label(goal.name)} {sign} {value(goal.name, limit)}"
+            text = f"allowed: {label(goal.name)} {sign} {_ticks(goal.name)(limit)}"
             lines.append(across(limit, color=EDGE, linestyle="--", linewidth=1.2, label=text, zorder=1))
     return lines
 

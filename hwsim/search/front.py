@@ -77,6 +77,7 @@ class Fronts:
         within: the column that had to be true; None if none had to.
         written: designs that are written down.
         fronts: of every network that has a design.
+        without: networks that have none.
     """
 
     points: Points
@@ -85,6 +86,7 @@ class Fronts:
     within: str | None
     written: int
     fronts: tuple[Front, ...]
+    without: tuple[str, ...] = ()
 
     @property
     def limits(self) -> dict[str, float]:
@@ -118,7 +120,7 @@ def fronts(
     Args:
         within: a column that has to be true of a design.
         reference: of the hypervolume, for any of the goals. Of another it is the constraint's limit if there is one;
-            otherwise 0 if more is better, and the worst of all compared if less is.
+            otherwise 0 if more is better, and a tenth beyond the worst of all compared if less is.
 
     Raises:
         SpecError: a condition is met by no design, or a sweep went on meanwhile.
@@ -132,7 +134,10 @@ def fronts(
         _front(results, scanned, values[rows], rows, subject, reference or {})
         for subject, rows in _subjects(scanned, own)
     ]
-    return Fronts(points, tuple(goals), tuple(where), within, scanned.rows, tuple(found))
+    asked = next((one.values for one in where if one.column == SUBJECT[0]), scanned.texts.get(SUBJECT[0], ()))
+    present = {front.subject.get(SUBJECT[0]) for front in found}
+    without = tuple(sorted(set(asked) - present))
+    return Fronts(points, tuple(goals), tuple(where), within, scanned.rows, tuple(found), without)
 
 
 def logarithmic(name: str, values: NDArray[np.float64]) -> bool:
@@ -206,7 +211,10 @@ def _worst(goal: Goal, values: NDArray[np.float64], limit: float | None) -> floa
     if limit is not None:
         return limit
     finite = values[np.isfinite(values)]
-    return 0.0 if goal.sense == "maximise" or not len(finite) else float(finite.max())
+    if goal.sense == "maximise" or not len(finite):
+        return 0.0
+    worst = float(finite.max())
+    return worst + (0.1 * abs(worst) or 1.0)
 
 
 def _thinned(

@@ -227,7 +227,7 @@ def _codes(column: Any, known: dict[str, int]) -> NDArray[np.int32]:
     """Text by its place among all that is known, which grows; what is not there is the text of nothing."""
     codes = [np.empty(0, dtype=np.int32)]
     for chunk in column.dictionary_encode().chunks:
-        texts = ["" if text is None else str(text) for text in (*chunk.dictionary.to_pylist(), None)]
+        texts = list(map(str, chunk.dictionary.to_pylist())) + [""] * (chunk.indices.null_count > 0)
         places = np.array([known.setdefault(text, len(known)) for text in texts], dtype=np.int32)
         codes.append(places[chunk.indices.fill_null(len(texts) - 1).to_numpy(zero_copy_only=False)])
     return np.concatenate(codes)

@@ -107,8 +107,16 @@ def test_nothing_left_is_told_with_what_to_do(sweep: Path) -> None:
     DESIGNS.assign(feasible=False).to_parquet(sweep)
     result = run(sweep, "--x", "time_overhead", "--y", "robust_accuracy")
     assert result.exit_code == 0
-    assert "None of the 4 designs written down is within every constraint" in result.stdout
+    assert "No design of mnistconv is within every constraint; 4 are written down." in result.stdout
     assert "--cost-feasible" in result.stdout
+
+
+def test_a_network_without_any_design_left_is_named(sweep: Path) -> None:
+    pandas.concat([DESIGNS, DESIGNS.assign(network="alexnet", feasible=False)]).to_parquet(sweep)
+    goals = ("--x", "time_overhead", "--y", "robust_accuracy")
+    assert "No design of alexnet is within every constraint" in run(sweep, *goals).stdout
+    assert json.loads(run(sweep, *goals, "--json").stdout)["without"] == ["alexnet"]
+    assert "alexnet" not in run(sweep, *goals, "--where", "network=mnistconv").stdout
 
 
 def test_of_what_is_no_sweep(tmp_path: Path) -> None:
