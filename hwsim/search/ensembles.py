@@ -18,7 +18,7 @@ from hwsim.spec.rules import Rule
 Copies = tuple[tuple[int, int], ...]
 
 #: Multisets that can be numbered; nobody lives to see more of them.
-_MOST = 1 << 62
+_MOST = 1 << 61
 
 
 @dataclass(frozen=True)
@@ -93,24 +93,26 @@ def blocks(choices: Choices, most: int = 1 << 18) -> Iterator[Block]:
 def chosen(kinds: int, size: int, first: int, last: int) -> NDArray[np.uint8]:
     """Multisets number `first` to `last` - 1 in lexicographic order, each ascending: shape [rows, size].
 
-    Those that begin with an element below v number B(v) = H(kinds) - H(kinds - v), where H(k) counts the multisets of k
-    kinds; the element that multiset r begins with is the largest v of B(v) <= r, and r - B(v) numbers the rest among
-    those whose elements are v or more.
+    All beginnings that some of them have are continued by one element at a time. Of the multisets of n elements that
+    are u or more, H(kinds - u, n) - H(kinds - v, n) begin with one below v; H(k, n) are all of k kinds.
     """
     if kinds > np.iinfo(np.uint8).max + 1:
         raise ValueError(f"{kinds} precisions do not fit 8 bits")
-    result = np.empty((last - first, size), dtype=np.uint8)
-    rank = np.arange(first, last, dtype=np.int64)
-    least = np.zeros(last - first, dtype=np.intp)
-    for place in range(size):
-        left = size - place
+    columns: list[NDArray[np.uint8]] = []
+    least = np.zeros(1, dtype=np.intp)  # last element of every beginning
+    number = np.zeros(1, dtype=np.int64)  # of the first multiset that has it
+    for left in range(size, 0, -1):
+        ways = [min(multisets(kinds - value, left - 1), _MOST) for value in range(kinds)]
         before = [multisets(kinds, left) - multisets(kinds - value, left) for value in range(kinds)]
-        begins = np.array([min(number, _MOST) for number in before], dtype=np.int64)
-        rank += begins[least]
-        least = np.searchsorted(begins, rank, side="right") - 1
-        rank -= begins[least]
-        result[:, place] = least
-    return result
+        begins = np.array([min(earlier, _MOST) for earlier in before], dtype=np.int64)
+        following = kinds - least
+        parent = np.repeat(np.arange(len(least)), following)
+        value = np.arange(len(parent)) - np.repeat(following.cumsum() - kinds, following)
+        start = (number - begins[least])[parent] + begins[value]
+        kept = (start < last) & (start + np.array(ways)[value] > first)
+        parent, least, number = parent[kept], value[kept], start[kept]
+        columns = [*(column[parent] for column in columns), least.astype(np.uint8)]
+    return np.stack(columns, axis=1) if columns else np.empty((last - first, 0), dtype=np.uint8)
 
 
 def members_text(copies: Sequence[tuple[int, int]], full: int) -> str:

@@ -161,8 +161,8 @@ def _costs(rows: Rows, prices: Prices, drawn: bool, combining: tuple[float, floa
     spent = []
     for table, each, extra in zip((prices.cycles, prices.joules), switch(hardware), combining, strict=True):
         total = rows.total(table, situations)
-        if situations is not None and not prices.insists and np.isnan(total).any():
-            total = np.where(np.isnan(total), rows.total(table[:1]), total)  # what does not map beside it is streamed
+        if len(table) > 1 and not prices.insists and (homeless := np.isnan(total)).any():
+            total[homeless] = rows.total(table[:1])[homeless]  # beside so much it does not map, and is streamed
         if one_in > 1:
             total /= one_in
         if switches is not None and each:
@@ -172,21 +172,26 @@ def _costs(rows: Rows, prices: Prices, drawn: bool, combining: tuple[float, floa
         spent.append(total)
     cycles, joules = spent
     cycles_alone, joules_alone = prices.baseline
-    sums = rows.once("sums", prices.slowdown, lambda: rows.total(prices.slowdown[None, :]) / one_in - 1)
-    stored_alone = float(prices.stored[-1])
+    storage_bytes = rows.once("bytes", prices.stored, lambda: stored / 8)
+    storage_overhead = rows.once("storage", prices.stored, lambda: _storage_overhead(rows, stored, prices))
     if (cannot := np.isnan(cycles)).any():
-        stored = np.where(cannot, np.nan, stored)
+        storage_bytes, storage_overhead = (np.where(cannot, np.nan, own) for own in (storage_bytes, storage_overhead))
     return {
         "time_overhead": cycles / cycles_alone - 1,
-        "storage_overhead": stored / stored_alone - 1 if stored_alone else stored + rows.members - 1,
+        "storage_overhead": storage_overhead,
         "energy_overhead": joules / joules_alone - 1 if joules_alone else _all(rows, np.nan),
         "seconds": cycles / hardware.clock,
         "energy_joules": joules,
-        "storage_bytes": stored / 8,
+        "storage_bytes": storage_bytes,
         "baseline_seconds": _all(rows, cycles_alone / hardware.clock),
-        "equation6_time": sums,
-        "equation6_storage": rows.once("shares", prices.share, lambda: rows.total(prices.share[None, :]) - 1),
+        "equation6_time": rows.once("sums", prices.slowdown, lambda: rows.total(prices.slowdown[None]) / one_in - 1),
+        "equation6_storage": rows.once("shares", prices.share, lambda: rows.total(prices.share[None]) - 1),
     }
+
+
+def _storage_overhead(rows: Rows, stored: Floats, prices: Prices) -> Floats:
+    alone = float(prices.stored[-1])
+    return stored / alone - 1 if alone else np.full(rows.count, rows.members - 1.0)
 
 
 def _situations(rows: Rows, prices: Prices, stored: Floats) -> NDArray[np.intp] | None:

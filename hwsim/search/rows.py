@@ -86,7 +86,12 @@ class Rows:
             situations: of every ensemble; 0 for all if not given.
         """
         constant = self.several * table[:, -1] if self.several else np.zeros(len(table))  # which may be no number
-        return _gathered(np.ascontiguousarray(table), self._singles, constant, self.count, situations)
+        paired = 2 * (self.low // 2) if table.size * self.kinds < self.count else 0
+        terms = [(table, self._singles[paired:])]
+        if paired:  # half the look-ups, in a table that is still small beside the block
+            couples = (table[:, :, None] + table[:, None, :]).reshape(len(table), -1)
+            terms.append((couples, self._following[bool(self.several) : -1 : 2][: paired // 2]))
+        return _gathered(terms, constant, self.count, situations)
 
     def changes(self, table: NDArray[np.bool_], drawn: bool) -> Floats:
         """Mode changes between the members of one inference.
@@ -99,29 +104,31 @@ class Rows:
         several, change = self.several, table.astype(np.float64)
         if not drawn:
             alone = several if not self.low else max(0, several - 1)  # full precision follows full precision
-            return _gathered(change.reshape(1, -1), self._following, change[-1:, -1] * alone, self.count)
+            return _gathered([(change.reshape(1, -1), self._following)], change[-1:, -1] * alone, self.count)
         both = change + change.T
         own = change.diagonal() + several * both[-1]
         constant = np.array([several**2 * change[-1, -1]])
-        pairs = _gathered(both.reshape(1, -1), self._couples, constant, self.count)
-        return (pairs + _gathered(own[None, :], self._singles, np.zeros(1), self.count)) / self.members**2
+        terms = [(both.reshape(1, -1), self._couples), (own[None, :], self._singles)]
+        return _gathered(terms, constant, self.count) / self.members**2
 
 
 def _gathered(
-    table: Floats, places: Sequence[Indices], constant: Floats, count: int, situations: Indices | None = None
+    terms: Sequence[tuple[Floats, Sequence[Indices]]], constant: Floats, count: int, situations: Indices | None = None
 ) -> Floats:
-    """Sum of a table's entries at some places of every row, and of what all rows of a situation have in common.
+    """Sum of entries of tables at some places of every row, and of what all rows of a situation have in common.
 
     Args:
-        table: shape [situations, places].
+        terms: tables of shape [situations, places], each with the places to look at.
     """
-    if situations is None or len(table) == 1:
-        result, offset = np.full(count, constant[0]), None
-    else:
-        result, offset = constant[situations], situations * table.shape[1]
-    entries, looked_up = table.ravel(), np.empty(count)
-    for place in places:
-        # No index is out of range; `clip` is the mode that does not look after that.
-        np.take(entries, place if offset is None else place + offset, out=looked_up, mode="clip")
-        result += looked_up
+    if situations is not None and (first := int(situations[0])) == situations.max() == situations.min():
+        terms, constant, situations = [(table[first:][:1], places) for table, places in terms], constant[first:], None
+    result = np.full(count, constant[0]) if situations is None else constant[situations]
+    looked_up = np.empty(count)
+    for table, places in terms:
+        entries = table.ravel()
+        offset = None if situations is None else situations * table.shape[1]
+        for place in places:
+            # No index is out of range; `clip` is the mode that does not look after that.
+            np.take(entries, place if offset is None else place + offset, out=looked_up, mode="clip")
+            result += looked_up
     return result
