@@ -65,7 +65,7 @@ class _There:
         import distributed
 
         self._client, self._killed = client, distributed.KilledWorker
-        self._done: Any = distributed.as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
+        self._done: Any = distributed.as_completed(loop=client.loop)
         self._numbers: dict[Any, int] = {}
 
     @property

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, InMemoryStorage, JournalStorage, RDBStorage
@@ -17,6 +20,19 @@ PATIENCE = 60
 
 #: Attempts to make a storage's tables, and the wait after each that failed: another process may be making them [s].
 ATTEMPTS, WAIT = 5, 0.5
+
+
+class _Connection(sqlite3.Connection):
+    """Does not wait for the disk whenever a value is written: a trial is some twenty of them.
+
+    With a write-ahead log a process may be killed at any time. If the machine is, the last trials may be missing.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        with suppress(sqlite3.OperationalError):  # on a disk without shared memory everything is as it was, but slower
+            self.execute("PRAGMA journal_mode = WAL")
+            self.execute("PRAGMA synchronous = NORMAL")
 
 
 def open_storage(where: str | Path | None) -> BaseStorage:
@@ -37,8 +53,8 @@ def open_storage(where: str | Path | None) -> BaseStorage:
         try:
             if text.endswith(".log") and "://" not in text:
                 return JournalStorage(JournalFileBackend(text))
-            waiting = {"connect_args": {"timeout": PATIENCE}} if url.startswith("sqlite") else {}
-            return RDBStorage(url, engine_kwargs=waiting)
+            here = {"connect_args": {"timeout": PATIENCE, "factory": _Connection}} if url.startswith("sqlite:") else {}
+            return RDBStorage(url, engine_kwargs=here)
         except ImportError as error:
             raise HwsimError(f"{text}: its driver is not installed: {error.name or error}") from None
         except (ArgumentError, OSError, RuntimeError, ValueError) as error:

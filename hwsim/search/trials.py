@@ -2,8 +2,8 @@
 
 A study lies in an SQLite file, a database or a journal, and all that is known lies in it: whoever opens it goes on. A
 design is evaluated once. One that is suggested again is answered from the trial that has it; one that another process
-has in hand is left to it. After a few such suggestions in a row a design that nobody has looked at is drawn at random,
-so that a search always comes to its end.
+has in hand is left to it. After a few such suggestions in a row the last of them is changed, as little as makes a new
+design of it, so that a search always comes to its end.
 
 What a process leaves behind when it is killed is noticed by those that come after: a trial still running whose process
 is gone from this machine, or that began more than an hour ago on another. Its design is tried again, three times at
@@ -19,6 +19,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from secrets import token_hex
 from typing import Any
 
@@ -33,8 +34,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from hwsim.search.variables import Variable
 from hwsim.spec.space import Sampled, Sense
 
-#: Suggestions in a row that were looked at before, after which one is drawn that was not.
-PATIENCE = 8
+#: Suggestions in a row that were looked at before, after which one is made that was not.
+PATIENCE = 4
 
 #: A trial on another machine that runs for longer than this counts as left behind.
 BELIEVED = timedelta(hours=1)
@@ -47,7 +48,9 @@ _DIRECTIONS = {"minimise": StudyDirection.MINIMIZE, "maximise": StudyDirection.M
 #: This process, which another may have the number of once it is gone.
 _PROCESS = token_hex(8)
 
-_DESIGN, _WORKER, _RESULT, _COPY, _LOST = "design", "worker", "result", "same as", "left behind"
+#: What a trial says of itself: its design and who evaluates it, what came out, whose result it has, how many processes
+#: it ended.
+_TAKEN, _RESULT, _COPY, _LOST = "taken", "result", "same as", "ended"
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,26 @@ class Suggestion:
     parameters: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """Designs that are not to be evaluated again.
+
+    Args:
+        trials: number of all trials.
+        known: the trial of every design that was evaluated.
+        taken: designs in hand; given_up: those that nobody tries any more.
+    """
+
+    trials: int
+    known: dict[str, FrozenTrial]
+    taken: frozenset[str]
+    given_up: frozenset[str]
+
+    @cached_property
+    def seen(self) -> frozenset[str]:
+        return self.taken | self.given_up | self.known.keys()
+
+
 class Trials:
     """The trials of one study, as one process takes part in them.
 
@@ -75,7 +98,8 @@ class Trials:
         engine: which sampler, and its seed.
         variables: what designs are chosen by.
         name: what names the design that values of the variables make.
-        fresh: values that make a design other than the given ones, drawn by a seed; None where there is none left.
+        fresh: values near some others that make a design other than those seen, drawn by a seed; None where there is
+            none left.
     """
 
     def __init__(
@@ -86,7 +110,7 @@ class Trials:
         engine: Sampled,
         variables: Iterable[Variable],
         name: Callable[[Mapping[str, Any]], str],
-        fresh: Callable[[tuple[int, int], Set[str]], dict[str, Any] | None],
+        fresh: Callable[[Mapping[str, Any], tuple[int, int], Set[str]], dict[str, Any] | None],
     ) -> None:
         self._storage = storage
         self._distributions = {variable.name: _distribution(variable) for variable in variables}
@@ -102,15 +126,11 @@ class Trials:
 
     def results(self) -> dict[str, Any]:
         """What was told of every design, in the order of the trials."""
-        return {design: trial.user_attrs[_RESULT] for design, trial in self._known().items()}
+        return {design: trial.user_attrs[_RESULT] for design, trial in self._looked().known.items()}
 
     def given_up(self) -> frozenset[str]:
         """Designs that ended their process each time that they were evaluated."""
-        lost = Counter[str]()
-        for trial in self._trials():
-            if _DESIGN in trial.user_attrs:
-                lost[trial.user_attrs[_DESIGN]] += trial.user_attrs.get(_LOST, 0)
-        return frozenset(design for design, times in lost.items() if times >= ATTEMPTS)
+        return self._looked().given_up
 
     def ask(self, designs: int) -> Suggestion | None:
         """A design that nobody has looked at; None where enough are evaluated or in hand, or none is left.
@@ -118,29 +138,29 @@ class Trials:
         Args:
             designs: how many are wanted in all.
         """
-        repeats = 0
-        while True:
-            seen = self._known().keys() | self._in_hand() | self.given_up()
-            if len(seen) >= designs:
-                return None
+        repeats, now = 0, self._looked()
+        suggested: dict[str, Any] = {}
+        while len(now.seen) < designs:
             if repeats >= PATIENCE:
-                values = self._fresh((self._seed, len(self._trials())), seen)
+                values = self._fresh(suggested, (self._seed, now.trials), now.seen)
                 if values is None:
                     return None
                 self._study.enqueue_trial(values)
             trial = self._study.ask(self._distributions)
             self._held[trial.number] = trial
-            trial.set_user_attr(_WORKER, [socket.gethostname(), os.getpid(), _PROCESS])
-            design = self._name(trial.params)
-            trial.set_user_attr(_DESIGN, design)  # first said, then asked who else has it: of two, one sees the other
-            known = self._known()
-            if design in known:
-                self._copy(trial, known[design])
-            elif design in self._in_hand(besides=trial.number) | self.given_up():
+            suggested = trial.params
+            design = self._name(suggested)
+            # First said, then asked who else has it: of two that take the same, one at least sees the other.
+            trial.set_user_attr(_TAKEN, [design, socket.gethostname(), os.getpid(), _PROCESS])
+            now = self._looked(besides=trial.number)
+            if design in now.known:
+                self._copy(trial, now.known[design])
+            elif design in now.seen:
                 self._end(trial.number)
             else:
-                return Suggestion(trial.number, design, trial.params)
+                return Suggestion(trial.number, design, suggested)
             repeats += 1
+        return None
 
     def tell(self, trial: int, values: Sequence[float], violations: Mapping[str, float], result: Any) -> None:
         """What came out of a suggestion.
@@ -174,24 +194,31 @@ class Trials:
         for trial in left:
             self._storage.set_trial_user_attr(self._id(trial.number), _LOST, 1)
             self._end(trial.number)
+        hopeless = self.given_up()
         for trial in left:
-            if trial.user_attrs.get(_DESIGN) not in {None, *self.given_up()}:
+            if _TAKEN in trial.user_attrs and _design(trial) not in hopeless:
                 self._study.enqueue_trial(trial.params)
         return len(left)
 
     def _trials(self) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False)
 
-    def _known(self) -> dict[str, FrozenTrial]:
-        found: dict[str, FrozenTrial] = {}
-        for trial in self._trials():
-            if trial.state == TrialState.COMPLETE and _RESULT in trial.user_attrs:
-                found.setdefault(trial.user_attrs[_DESIGN], trial)
-        return found
-
-    def _in_hand(self, besides: int | None = None) -> set[str]:
-        running = (one for one in self._trials() if one.state == TrialState.RUNNING and one.number != besides)
-        return {one.user_attrs[_DESIGN] for one in running if _DESIGN in one.user_attrs}
+    def _looked(self, besides: int | None = None) -> _Seen:
+        """What is known, and what is in hand, one trial left out."""
+        trials = self._trials()
+        known: dict[str, FrozenTrial] = {}
+        taken, lost = set[str](), Counter[str]()
+        for trial in trials:
+            if _TAKEN not in trial.user_attrs or trial.number == besides:
+                continue
+            design = _design(trial)
+            lost[design] += trial.user_attrs.get(_LOST, 0)
+            if trial.state == TrialState.RUNNING:
+                taken.add(design)
+            elif trial.state == TrialState.COMPLETE and _RESULT in trial.user_attrs:
+                known.setdefault(design, trial)
+        hopeless = frozenset(design for design, times in lost.items() if times >= ATTEMPTS and design not in known)
+        return _Seen(len(trials), known, frozenset(taken), hopeless)
 
     def _copy(self, trial: Trial, known: FrozenTrial) -> None:
         """Answer a suggestion from the trial that has its result."""
@@ -211,7 +238,7 @@ class Trials:
         return self._storage.get_trial_id_from_study_id_trial_number(study, number)
 
     def _left_behind(self, trial: FrozenTrial) -> bool:
-        machine, process, token = trial.user_attrs.get(_WORKER, ("", 0, ""))
+        _, machine, process, token = trial.user_attrs.get(_TAKEN, ("", "", 0, ""))
         if machine == socket.gethostname() and (token != _PROCESS if process == os.getpid() else not _alive(process)):
             return True
         started = trial.datetime_start
@@ -249,7 +276,13 @@ class _Seeded(BaseSampler):
         return self._own.sample_independent(study, trial, param_name, param_distribution)
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        if isinstance(self._own, NSGAIISampler) and state == TrialState.COMPLETE:
+            self._own.get_trial_generation(study, trial)  # what was not its own suggestion joins the population, too
         self._own.after_trial(study, trial, state, values)
+
+
+def _design(trial: FrozenTrial) -> str:
+    return str(trial.user_attrs[_TAKEN][0])
 
 
 def _distribution(variable: Variable) -> BaseDistribution:

@@ -22,8 +22,9 @@ from hwsim.spec.ensemble import Combiner
 from hwsim.spec.space import Space
 from hwsim.spec.space_rules import BASE
 
-#: Draws of a design that nobody has looked at, before all designs are gone through; and most that are gone through.
-DRAWS, EVERY = 1000, 1_000_000
+#: Draws of a new design, before all designs are gone through; draws that change as many variables; and the most designs
+#: that are gone through.
+DRAWS, TRIES, EVERY = 500, 10, 1_000_000
 
 
 @dataclass(frozen=True)
@@ -178,18 +179,22 @@ def every(space: Axes) -> Iterator[Design]:
                 yield Design(chip, batch, combiner, block.full_precision, tuple(members))
 
 
-def fresh(space: Axes, seed: tuple[int, ...], seen: Set[str]) -> dict[str, int] | None:
+def fresh(space: Axes, near: Mapping[str, int], seed: tuple[int, ...], seen: Set[str]) -> dict[str, int] | None:
     """Values that make a design other than those seen, drawn by a seed; None where none was found.
 
-    Where drawing finds none, the designs are gone through if they are few enough for that.
+    One variable of the given values is changed, then two and so on up to all, until a design is new. Where none is, the
+    designs are gone through if they are few enough for that.
 
     Args:
-        seen: keys.
+        near: values of all variables.
+        seen: keys of designs.
     """
     random = np.random.default_rng(seed)
     choose = variables(space)
-    for _ in range(DRAWS):
-        values = {variable.name: int(random.integers(variable.size)) for variable in choose}
+    for draw in range(DRAWS):
+        values, changed = dict(near), min(1 + draw // TRIES, len(choose))
+        for index in random.choice(len(choose), changed, replace=False) if choose else ():
+            values[choose[index].name] = int(random.integers(choose[index].size))
         if design_of(space, values).key not in seen:
             return values
     if space.size > EVERY:

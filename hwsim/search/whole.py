@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import nan
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from hwsim.ensemble.ensemble_cost import map_ensemble
 from hwsim.ensemble.solve import Mapper
 from hwsim.mapper import Objective
 from hwsim.spec.ensemble import Ensemble
 from hwsim.spec.hardware import Hardware
+
+if TYPE_CHECKING:
+    from hwsim.simulate.members.simulation import Player
 
 
 def priced(
@@ -35,7 +39,9 @@ def priced(
     else:
         from hwsim.simulate.members.run import simulate_ensemble  # not above: it imports SimPy
 
-        played = simulate_ensemble(ensemble, hardware, schedule="batched", objective=objective, mapper=mapper)
+        played = simulate_ensemble(
+            ensemble, hardware, schedule="batched", objective=objective, mapper=mapper, player=_player()
+        )
         cost, baseline = played.arrangement.cost, played.baseline.cycles
         seconds, joules = played.seconds, played.energy_joules
         time, energy = played.time_overhead, played.energy_overhead
@@ -50,3 +56,12 @@ def priced(
         "equation6_time": cost.equation6.sums.time - 1,
         "equation6_storage": cost.equation6.sums.storage - 1,
     }
+
+
+@lru_cache(maxsize=1)
+def _player() -> Player:
+    """Plays equal layers once in this process, whichever designs they belong to."""
+    from hwsim.simulate.layer.play import play
+    from hwsim.simulate.members.simulation import Once
+
+    return Once(play)
