@@ -26,6 +26,12 @@ FP, LOW, FOUR = (32, 32), (2, 4), (4, 4)
 SMALL = ("--full-precision", "0..2", "--low-precision", "0,1..2", "--weights", "2,4", "--activations", "4")
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as they need to be, whoever runs the tests."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["search", *map(str, arguments)], catch_exceptions=False)
 

@@ -13,6 +13,12 @@ from hwsim.screen import console
 from hwsim.search.columns import COLUMNS
 
 
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as they need to be, whoever runs the tests."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def a_design(number: int, **fields: Any) -> dict[str, Any]:
     columns = dict.fromkeys(COLUMNS, 0.5) | {"robust_samples": 1000.0, **fields.pop("columns", {})}
     return {
