@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hwsim.cost.problem import home
 from hwsim.operators.nest import Operand
@@ -53,6 +54,7 @@ def room(hardware: Hardware, place: Home) -> float:
     return 8 * _memory(hardware, place).usable_bytes * (1 - RESERVE)
 
 
+@lru_cache(1024)
 def seen(hardware: Hardware, stay: Stay) -> Hardware:
     """The chip as a layer sees it: less what lies beside it, and obliged to keep what it brings in."""
     for place, bits in stay.beside:
