@@ -295,8 +295,10 @@ class Search:
             value = self._value(time, soonest[group] + costs.series, cheapest[group], passing, costs.energy)
             self.found.looked += value.size
             good = np.nonzero(self._alive(value))[0]
-            if beam is not None and len(good) > beam:
-                good = good[np.argsort(value[good], kind="stable")[:beam]]
+            if beam is not None:
+                good = good[np.lexsort((value[good], group[good]))]
+                _, begins, many = np.unique(group[good], return_index=True, return_counts=True)
+                good = good[np.arange(len(good)) - np.repeat(begins, many) < beam]
             rows = first[group[good] + 1] - first[group[good]]
             pick = np.repeat(good, rows)
             row = first[group[pick]] + np.arange(len(pick)) - np.repeat(np.cumsum(rows) - rows, rows)
