@@ -128,11 +128,12 @@ def fronts(
     own = [name for name in SUBJECT if name in points.kinds]
     names = [goal.name for goal in goals]
     scanned = scan(points, list(dict.fromkeys([*names, *own])), where, [within] if within else [])
-    values = np.column_stack([scanned.columns[name] for name in names]) if len(scanned.numbers) else np.empty((0, 1))
+    groups = _subjects(scanned, own)
+    values = np.column_stack([scanned.columns.pop(name) for name in names])
     results = Fronts(points, tuple(goals), tuple(where), within, scanned.rows, ())
     found = [
-        _front(results, scanned, values[rows], rows, subject, reference or {})
-        for subject, rows in _subjects(scanned, own)
+        _front(results, scanned, values[rows], scanned.numbers[rows], subject, reference or {})
+        for subject, rows in groups
     ]
     asked = next((one.values for one in where if one.column == SUBJECT[0]), scanned.texts.get(SUBJECT[0], ()))
     present = {front.subject.get(SUBJECT[0]) for front in found}
@@ -156,19 +157,22 @@ def distinct(front: Front, goals: Sequence[Goal]) -> list[tuple[dict[str, Any], 
     return [(row, count) for row, count in found.values()]
 
 
-def _subjects(scanned: Scanned, names: Sequence[str]) -> list[tuple[dict[str, str], NDArray[np.int64]]]:
+def _subjects(scanned: Scanned, names: Sequence[str]) -> list[tuple[dict[str, str], NDArray[np.int64] | slice]]:
     """Every network with the rows that are its own, in the order of their names."""
-    rows = len(scanned.numbers)
-    if not rows or not names:
-        return [({}, np.arange(rows))] if rows else []
-    codes, group = np.unique(np.column_stack([scanned.columns[name] for name in names]), axis=0, return_inverse=True)
-    found = [
-        (
-            {name: scanned.texts[name][int(code)] for name, code in zip(names, key, strict=True)},
-            np.flatnonzero(group.reshape(-1) == i),
-        )
-        for i, key in enumerate(codes)
-    ]
+    if not len(scanned.numbers):
+        return []
+    key = np.zeros(len(scanned.numbers), dtype=np.int64)
+    for name in names:
+        key = key * len(scanned.texts[name]) + scanned.columns[name]
+    several = np.flatnonzero(np.bincount(key))
+    found = []
+    for value in several:
+        subject, rest = {}, int(value)
+        for name in reversed(names):
+            rest, code = divmod(rest, len(scanned.texts[name]))
+            subject[name] = scanned.texts[name][code]
+        rows = slice(None) if len(several) == 1 else np.flatnonzero(key == value)
+        found.append(({name: subject[name] for name in names}, rows))
     return sorted(found, key=lambda item: tuple(item[0].values()))
 
 
@@ -176,21 +180,20 @@ def _front(
     asked: Fronts,
     scanned: Scanned,
     values: NDArray[np.float64],
-    rows: NDArray[np.int64],
+    numbers: NDArray[np.int64],
     subject: dict[str, str],
     reference: Mapping[str, float],
 ) -> Front:
     goals = asked.goals
-    known = ~np.isnan(values).any(axis=1)
+    known = np.asarray(~np.isnan(values).any(axis=1))
     best = nondominated(values, [goal.sense for goal in goals])
     behind = np.flatnonzero(known & ~best)
-    cells, stands_for = _thinned([goal.name for goal in goals], values[behind], values[known])
-    numbers = scanned.numbers[rows]
+    cells, stands_for = _thinned([goal.name for goal in goals], values, behind)
     designs = take(asked.points, scanned, numbers[best])
     others = take(asked.points, scanned, numbers[behind[cells]])
     limits = asked.limits
     limit = tuple(
-        reference.get(goal.name, _worst(goal, values[known, column], limits.get(goal.name)))
+        reference.get(goal.name, _worst(goal, values[:, column], known, limits.get(goal.name)))
         for column, goal in enumerate(goals)
     )
     ties = [name for name in _TIES if name in designs and asked.points.kinds[name] == "number"]
@@ -207,30 +210,33 @@ def _front(
     )
 
 
-def _worst(goal: Goal, values: NDArray[np.float64], limit: float | None) -> float:
+def _worst(goal: Goal, values: NDArray[np.float64], known: NDArray[np.bool_], limit: float | None) -> float:
     if limit is not None:
         return limit
-    finite = values[np.isfinite(values)]
-    if goal.sense == "maximise" or not len(finite):
+    finite = known & np.isfinite(values)
+    if goal.sense == "maximise" or not finite.any():
         return 0.0
-    worst = float(finite.max())
+    worst = float(values.max(where=finite, initial=-np.inf))
     return worst + (0.1 * abs(worst) or 1.0)
 
 
 def _thinned(
-    names: Sequence[str], behind: NDArray[np.float64], known: NDArray[np.float64]
+    names: Sequence[str], values: NDArray[np.float64], behind: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """The first row in each cell of a grid over all that is known, and how many rows are in its cell; all if few."""
+    """Which of the rows behind the front are shown, the first in each cell of a grid over them, and how many are in it.
+
+    All are, each for itself, if they are few.
+    """
     if len(behind) <= prod(CELLS) or len(names) < len(CELLS):
         return np.arange(len(behind)), np.ones(len(behind), dtype=np.int64)
     place = np.zeros(len(behind), dtype=np.int64)
     for column, cells in enumerate(CELLS):
-        values, rest = known[:, column], behind[:, column]
-        if logarithmic(names[column], values):
-            values, rest = np.log(values), np.log(rest)
-        finite = values[np.isfinite(values)]
+        own = values[behind, column]
+        if logarithmic(names[column], own):
+            own = np.log(own)
+        finite = own[np.isfinite(own)]
         low, high = (finite.min(), finite.max()) if len(finite) else (0.0, 0.0)
-        share = (np.clip(rest, low, high) - low) / ((high - low) or 1.0)
+        share = (np.clip(own, low, high) - low) / ((high - low) or 1.0)
         place = place * cells + np.minimum((share * cells).astype(np.int64), cells - 1)
     _, first, counts = np.unique(place, return_index=True, return_counts=True)
     return first, counts

@@ -34,7 +34,7 @@ def nondominated(values: ArrayLike, senses: Sequence[Sense], *, chunk: int = CHU
     maximise = [sense == "maximise" for sense in senses]
     compare = _moocore().is_nondominated
     kept = np.flatnonzero(~np.isnan(rows).any(axis=1))
-    if np.isinf(rows[kept]).any():  # which moocore takes for its own marks; only the order of values counts
+    if np.isinf(rows).any():  # which moocore takes for its own marks; only the order of values counts
         rows = np.stack([np.unique(column, return_inverse=True)[1] for column in rows.T], axis=1).astype(np.float64)
     groups = [kept[start : start + chunk] for start in range(0, len(kept), chunk)]
     if len(groups) > 1:  # whatever is beaten in its group is beaten

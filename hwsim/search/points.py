@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.errors import Fault, SpecError, did_you_mean
-from hwsim.search.dataset import PART, files, points as sweep_points, pyarrow, read_counts, read_index
+from hwsim.search.dataset import PART, files, pyarrow, read_counts, read_index
 from hwsim.search.tables import KNOB
 
 if TYPE_CHECKING:
@@ -195,11 +196,11 @@ def take(points: Points, scanned: Scanned, numbers: NDArray[np.int64]) -> DataFr
 
     wanted, start = np.sort(numbers), 0
     found: list[DataFrame] = []
-    for table in _tables(points, list(points.kinds)):
-        first, last = np.searchsorted(wanted, [start, start + table.num_rows])
+    for rows, load in _pieces(points):
+        first, last = np.searchsorted(wanted, [start, start + rows])
         if last > first:
-            found.append(table.take(wanted[first:last] - start).to_pandas())
-        start += table.num_rows
+            found.append(load(list(points.kinds)).take(wanted[first:last] - start).to_pandas())
+        start += rows
     if start != scanned.rows:
         raise SpecError([Fault("changed while it was read, by a sweep that goes on: try again", str(points.path))])
     frame: DataFrame = pandas.concat(found, ignore_index=True) if found else pandas.DataFrame(columns=[*points.kinds])
@@ -209,14 +210,27 @@ def take(points: Points, scanned: Scanned, numbers: NDArray[np.int64]) -> DataFr
 
 def _tables(points: Points, columns: list[str]) -> Iterator[Any]:
     """All designs, in a fixed order."""
-    if points.path.is_dir():
-        yield from sweep_points(points.path, columns)
-        return
-    from pyarrow import Table
+    for _, load in _pieces(points):
+        yield load(columns)
 
-    with pyarrow()[1].ParquetFile(points.path) as opened:
-        for batch in opened.iter_batches(columns=columns):
-            yield Table.from_batches([batch])
+
+def _pieces(points: Points) -> Iterator[tuple[int, Callable[[list[str]], Any]]]:
+    """Pieces of all designs in a fixed order: how many, and what reads columns of them while the piece is current."""
+    arrow, parquet = pyarrow()
+    from pyarrow import compute
+
+    for path, parts in files(points.path) if points.path.is_dir() else [(points.path, None)]:
+        with parquet.ParquetFile(path) as file:
+            if parts is None:
+                for group in range(file.num_row_groups):
+                    yield file.metadata.row_group(group).num_rows, partial(file.read_row_group, group)
+            else:  # other parts are read from another file, or no longer wanted
+                own = compute.is_in(file.read([PART])[PART], value_set=arrow.array(sorted(parts)))
+                yield compute.sum(own).as_py() or 0, partial(_filtered, file, own)
+
+
+def _filtered(file: Any, rows: Any, columns: list[str]) -> Any:
+    return file.read(columns).filter(rows)
 
 
 def _numbers(column: Any) -> NDArray[np.float64]:

@@ -160,6 +160,25 @@ def test_a_sweep_s_parts_and_stale_units_are_not_seen(tmp_path: Path) -> None:
     assert fronts(points, GOALS).written == 90
 
 
+def test_of_a_unit_only_the_parts_that_belong_are_read(tmp_path: Path) -> None:
+    folder, frame = a_sweep(tmp_path, designs(90)), designs(40, seed=1).assign(network="lenet5")
+    parts = ["a0", "b0"]
+    mixed = frame.assign(part=["a0", "b0"] * 20)
+    tables = (
+        pyarrow.Table.from_pandas(mixed, preserve_index=False),
+        pyarrow.table({"part": parts, "designs": [500, 500]}),
+    )
+    put(folder, Shard(unit_name(parts), tuple(parts), *(encoded(table, parts) for table in tables)))
+    write_index(folder, Index(SPACE, ("00", "10", "20", "a0"), True))
+    points = open_points(folder)
+    assert points.looked_at == 3500
+    found = {front.subject["network"]: front for front in fronts(points, GOALS).fronts}
+    assert set(found) == {"alexnet", "lenet5", "mnistconv"}
+    own = frame[::2]
+    assert found["lenet5"].compared + found["lenet5"].unknown == 20
+    assert set(found["lenet5"].designs["configuration"]) == expected(own)
+
+
 @pytest.mark.parametrize(
     ("changes", "within", "complete", "says"),
     [
