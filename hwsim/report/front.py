@@ -38,6 +38,9 @@ _SPOKEN = {
     "equation6_storage": "storage by Equation 6",
 }
 
+#: Quantities that compare only at the same batch.
+_OF_A_BATCH = ("seconds", "energy_joules", "baseline_seconds")
+
 
 def print_fronts(console: Console, fronts: Fronts) -> None:
     """Everything that `hwsim pareto` says."""
@@ -121,6 +124,8 @@ def notes(fronts: Fronts, front: Front) -> list[str]:
     if len(front.designs):
         lines.append(f"Hypervolume {front.volume:.4g} against {reference(fronts, front)}, which designs have to beat.")
     lines += [line for name in front.lacking for line in why_unknown(fronts, front, name)]
+    if "batch" in varied(front) and any(goal.name in _OF_A_BATCH for goal in fronts.goals):
+        lines.append("Time and energy are of a whole batch, and batches differ: choose one with --where batch=NUMBER.")
     if fronts.incomplete:
         lines.append(f"Designs may be missing: {fronts.incomplete}.")
     return lines

@@ -111,6 +111,14 @@ def test_nothing_left_is_told_with_what_to_do(sweep: Path) -> None:
     assert "--cost-feasible" in result.stdout
 
 
+def test_times_of_different_batches_are_not_compared_unnoticed(sweep: Path) -> None:
+    DESIGNS.assign(seconds=[1.0, 2.0, 3.0, 0.1]).to_parquet(sweep)
+    goals = ("--x", "seconds", "--y", "robust_accuracy")
+    assert "choose one with --where batch=NUMBER" in run(sweep, *goals).stdout
+    assert "choose one" not in run(sweep, *goals, "--where", "batch=16", "--all").stdout
+    assert "choose one" not in run(sweep, "--x", "time_overhead", "--y", "robust_accuracy").stdout
+
+
 def test_a_network_without_any_design_left_is_named(sweep: Path) -> None:
     pandas.concat([DESIGNS, DESIGNS.assign(network="alexnet", feasible=False)]).to_parquet(sweep)
     goals = ("--x", "time_overhead", "--y", "robust_accuracy")
