@@ -1,6 +1,7 @@
-"""Designs priced per second once the layers are mapped, the chips of a space side by side, and the memory it takes.
+"""Layers mapped per second for a space; designs priced per second once they are, and the memory it takes.
 
-The space is the one of a study: up to 2 full-precision and 4 low-precision members of 1 to 8 bits of weights and of
+Layers are those of MNISTconv at every width on variants of turing, each mapped to the proven optimum. The space of
+designs is the one of a study: up to 2 full-precision and 4 low-precision members of 1 to 8 bits of weights and of
 activations each, 2.4 million ensembles, on chips that differ in the cycles of a mode change.
 
 The bound beside the rate is a price, too: the columns that no two chips share have to be written, and a copy of arrays
@@ -15,17 +16,22 @@ from collections.abc import Sequence
 from itertools import islice
 from math import comb
 from time import process_time
+from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.bench_kernels import bandwidth
 from benchmarks.judge import Judge
+from hwsim.cost.layer import LayerCost
+from hwsim.cost.problem import Problem
 from hwsim.errors import Infeasible
+from hwsim.importers import resolve
 from hwsim.mapper import map_layer
+from hwsim.mapper.family import map_family
 from hwsim.search.exhaustive import Designs, explore, member_prices
-from hwsim.search.grid import Chip, Scenario, scenarios
-from hwsim.search.prices import Prices
+from hwsim.search.grid import Chip, Scenario, choices, scenarios
+from hwsim.search.prices import Prices, price_members
 from hwsim.spec.load import load_hardware
 from hwsim.spec.space import Space
 
@@ -106,12 +112,52 @@ def test_designs(benchmark: BenchmarkFixture, judge: Judge, combiner: str) -> No
     judge(f"designs priced, {combiner}", rate / 1e6, "M/s", at_least=5, note=note)
 
 
+class Counted:
+    """Maps families, and keeps what became of every layer."""
+
+    def __init__(self) -> None:
+        self.found: list[LayerCost | Infeasible] = []
+
+    def __call__(self, *layer: Any, **options: Any) -> LayerCost:
+        """As `map_layer`, not counted: nothing is asked for alone."""
+        return map_layer(*layer, **options)
+
+    def together(self, problems: Sequence[Problem], **options: Any) -> list[LayerCost | Infeasible]:
+        """As `map_family`."""
+        answers = map_family(problems, **options)
+        self.found += answers
+        return answers
+
+
 def streamed(sender: multiprocessing.connection.Connection) -> None:
     """Look at ten million designs and more, in a process of its own; says how many, and what memory was taken [B]."""
     wanted, scenario, several, prices = stated("average", 5)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     count = sum(len(own.block.members) for own in explore(wanted, scenario, several, prices=prices))
     sender.send((count, 1024 * before, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+
+
+@pytest.mark.benchmark(timer=process_time)
+def test_maps(benchmark: BenchmarkFixture, judge: Judge) -> None:
+    """Four bandwidths by two sizes of the L2 cache; distinct layers, widths and chips."""
+    network, own = resolve("mnistconv", 1), choices(space("average").ensembles)
+    port, cache = "levels.DRAM.memories.GDDR6.bandwidth", "levels.L2.memories.L2.size"
+    hardware = [
+        load_hardware("turing", [f"{port}={speed} GB/s", f"{cache}={size} MiB"])
+        for speed in (308, 616, 924, 1232)
+        for size in (3, 5.5)
+    ]
+    mappers: list[Counted] = []
+
+    def run() -> None:
+        mappers.append(Counted())
+        price_members(network, own, "all", hardware, mappers[-1], weights="streamed")
+
+    benchmark.pedantic(run, rounds=1)
+    found = mappers[-1].found
+    assert len(found) == len(hardware) * len(network.mac_layers) * 65
+    assert all(isinstance(cost, LayerCost) and cost.certificate and cost.certificate.proven for cost in found)
+    judge("layers mapped to the optimum", len(found) / judge.seconds, "/s", at_least=50, note=f"{len(found)} distinct")
 
 
 def test_memory(benchmark: BenchmarkFixture, judge: Judge) -> None:
