@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from contextlib import suppress
@@ -49,6 +50,7 @@ def open_storage(where: str | Path | None) -> BaseStorage:
         return InMemoryStorage()
     text = str(where)
     url = text if "://" in text else f"sqlite:///{text}"
+    named = re.sub(r"(://[^/@]*?:)[^/]*@", r"\1***@", text)  # a message is no place for a password
     for attempt in range(ATTEMPTS):
         try:
             if text.endswith(".log") and "://" not in text:
@@ -56,12 +58,12 @@ def open_storage(where: str | Path | None) -> BaseStorage:
             here = {"connect_args": {"timeout": PATIENCE, "factory": _Connection}} if url.startswith("sqlite:") else {}
             return RDBStorage(url, engine_kwargs=here)
         except ImportError as error:
-            raise HwsimError(f"{text}: its driver is not installed: {error.name or error}") from None
+            raise HwsimError(f"{named}: its driver is not installed: {error.name or error}") from None
         except (ArgumentError, OSError, RuntimeError, ValueError) as error:
-            raise HwsimError(f"{text}: cannot hold trials: {_first_line(error)}") from None
+            raise HwsimError(f"{named}: cannot hold trials: {_first_line(error)}") from None
         except (SQLAlchemyError, StorageInternalError) as error:
             if attempt == ATTEMPTS - 1:
-                raise HwsimError(f"{text}: cannot hold trials: {_first_line(error)}") from None
+                raise HwsimError(f"{named}: cannot hold trials: {_first_line(error)}") from None
             time.sleep(WAIT)
     raise AssertionError("the last attempt returns or raises")
 

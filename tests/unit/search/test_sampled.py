@@ -315,6 +315,12 @@ def test_a_storage_that_cannot_be_opened_is_told(tmp_path: Path, where: str) -> 
         sampled(tiny(engine=engine(5)), tmp_path / "data", storage=storage, jobs=1)
 
 
+def test_a_message_keeps_the_password_of_a_storage_to_itself(tmp_path: Path) -> None:
+    with pytest.raises(HwsimError, match=r"unknown://me:\*\*\*@host/name") as raised:
+        sampled(tiny(engine=engine(5)), tmp_path, storage="unknown://me:secret@host/name", jobs=1)
+    assert "secret" not in str(raised.value)
+
+
 def test_a_file_of_something_else_is_no_storage(tmp_path: Path) -> None:
     for name in ("trials.db", "trials.log"):
         (tmp_path / name).write_text("neither a database nor a journal\n" * 100)
