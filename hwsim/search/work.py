@@ -29,18 +29,16 @@ from hwsim.search.keep import Counts, Kept
 from hwsim.search.robustness import Robustness, robustness
 from hwsim.search.tables import Names, Sheet, counts_table, empty_points, points_table, same_for_all
 from hwsim.spec.hardware import Hardware
+from hwsim.spec.network import Network
 from hwsim.spec.rules import Rule
 from hwsim.spec.space import Space, Subject
 from hwsim.value import digest
 
-#: Chips that one unit may have.
-MOST_CHIPS = 32
-
-#: Units that a sweep has for each job, at least, as far as there are chips enough; what is interrupted loses one each.
-EACH = 4
+#: Chips that one unit may have, and units that a sweep has at least, if there are enough chips.
+MOST_CHIPS, UNITS = 32, 64
 
 #: Designs of one unit where all, or all within the constraints, are written down; bounds what is in flight.
-MOST_ROWS = 1 << 20
+MOST_ROWS = 1 << 21
 
 #: Ensembles that are looked at together.
 BLOCK = 1 << 17
@@ -68,12 +66,14 @@ class Unit:
     """Parts of one network at one batch that are computed together.
 
     Args:
+        network: the subject's; a worker may not have the file that it was read from.
         known: what the measurements say of the network's ensembles.
         version: of hwsim, which is the same wherever a sweep is computed.
     """
 
     space: Space
     parts: tuple[Part, ...]
+    network: Network
     known: Robustness | None
     version: str = __version__
 
@@ -101,11 +101,13 @@ class Work:
     """All of a sweep.
 
     Args:
-        known: what the measurements say, by the fingerprint of the subject.
+        networks: by the fingerprint of the subject; known: what the measurements say, by the same.
+        chips: of the space.
     """
 
     space: Space
     parts: tuple[Part, ...]
+    networks: Mapping[str, Network]
     known: Mapping[str, Robustness | None]
     chips: int
 
@@ -122,12 +124,13 @@ def work(space: Space) -> Work:
         subject.fingerprint(): robustness(space.accuracy, subject, space.ensembles.full_precision_bits)
         for subject in space.subjects
     }
-    networks = {subject.fingerprint(): _network_key(subject) for subject in space.subjects}
+    networks = {subject.fingerprint(): _network(subject) for subject in space.subjects}
+    layers = {name: hashlib.sha256(repr(network).encode()).hexdigest() for name, network in networks.items()}
     designs = count(choices(space.ensembles))
     shares = 1 if space.keep == "front" else max(1, -(-designs // MOST_ROWS))
     parts = []
     for _, several in groupby(scenarios(space), key=lambda one: (one.subject.fingerprint(), one.batch)):
-        prepared = [(one, _content(space, one, networks, known)) for one in several]
+        prepared = [(one, _content(space, one, layers, known)) for one in several]
         parts += [
             Part(
                 scenario,
@@ -140,29 +143,34 @@ def work(space: Space) -> Work:
             for scenario, content in prepared
             for share in range(shares)
         ]
-    return Work(space, tuple(parts), known, len(everywhere))
+    return Work(space, tuple(parts), networks, known, len(everywhere))
 
 
 def units(whole: Work, missing: Collection[str], jobs: int) -> list[Unit]:
     """The parts that are missing, put together so that chips with the same memories are mapped together.
 
+    Which parts are put together depends on the space, not on what is missing: among mappings that tie in the objective,
+    the one that is found depends on who is mapped together, and a sweep that goes on is to find the same.
+
     Args:
         missing: keys of parts.
-        jobs: how many units are computed at once; there are at least `EACH` times as many, if there are enough chips.
+        jobs: how many units are computed at once; there are at least twice as many, if there are enough chips.
     """
     space, found = whole.space, []
-    wanted = [part for part in whole.parts if part.key in missing]
-    alike = {id(chip): _mapped(chip.hardware) for chip in {id(part.chip): part.chip for part in wanted}.values()}
-    for (fingerprint, _), own in groupby(wanted, key=_of_unit):
-        parts = list(own)
+    alike = {id(chip): _mapped(chip.hardware) for chip in {id(part.chip): part.chip for part in whole.parts}.values()}
+    blocks = [list(own) for _, own in groupby(whole.parts, key=_of_unit)]
+    most = min(MOST_CHIPS, max(1, len(blocks) * whole.chips // max(UNITS, 2 * jobs)))
+    for parts in blocks:
         first = {kind: number for number, kind in reversed(list(enumerate(alike[id(part.chip)] for part in parts)))}
         parts.sort(key=lambda part: first[alike[id(part.chip)]])
-        a_chip = max(1, len(parts) // len({id(part.chip) for part in parts}))
-        most = min(MOST_CHIPS, max(1, len(wanted) // (EACH * jobs * a_chip))) * a_chip
+        size = most * len(parts) // whole.chips
         if space.keep != "front":
-            most = min(most, max(1, MOST_ROWS // max(1, parts[0].designs)))
-        known = whole.known[fingerprint]
-        found += [Unit(space, tuple(parts[i : i + most]), known) for i in range(0, len(parts), most)]
+            size = min(size, max(1, MOST_ROWS // max(1, parts[0].designs)))
+        subject = parts[0].scenario.subject.fingerprint()
+        for start in range(0, len(parts), size):
+            own = tuple(part for part in parts[start : start + size] if part.key in missing)
+            if own:
+                found.append(Unit(space, own, whole.networks[subject], whole.known[subject]))
     return found
 
 
@@ -191,7 +199,9 @@ def compute(unit: Unit, cache: bool = True) -> Shard:
         explored = list({id(part.chip): part.chip for part in parts}.values())
         priced = [prices[id(chip)] for chip in explored]
         shares, seen = parts[0].share[1], Counter[int]()
-        for designs in explore(space, scenario, explored, known=unit.known, most=BLOCK, prices=priced):
+        for designs in explore(
+            space, scenario, explored, known=unit.known, most=BLOCK, network=unit.network, prices=priced
+        ):
             chip = id(designs.chip)
             key = own.get((chip, seen[chip] % shares))
             seen[chip] += 1
@@ -229,7 +239,7 @@ def _mapped(hardware: Hardware) -> str:
 
 
 def _content(
-    space: Space, scenario: Scenario, networks: Mapping[str, str], known: Mapping[str, Robustness | None]
+    space: Space, scenario: Scenario, layers: Mapping[str, str], known: Mapping[str, Robustness | None]
 ) -> dict[str, Any]:
     """What the designs of a scenario depend on, chips apart, as plain content."""
     subject, said = scenario.subject, known[scenario.subject.fingerprint()]
@@ -240,7 +250,7 @@ def _content(
     ]  # fmt: skip
     return {
         "hwsim": __version__,
-        "network": [networks[subject.fingerprint()], subject.network.model_dump(mode="json")],
+        "network": [layers[subject.fingerprint()], subject.network.model_dump(mode="json")],
         "quantize": TypeAdapter(Rule).dump_python(subject.quantize, mode="json"),
         "scenario": [scenario.batch, scenario.combiner, space.ensembles.weights_stay],
         "choices": asdict(choices(space.ensembles)),
@@ -250,8 +260,6 @@ def _content(
     }
 
 
-def _network_key(subject: Subject) -> str:
-    """Fingerprint of a network's layers: what a file or a function says may change while its name does not."""
+def _network(subject: Subject) -> Network:
     asked = subject.network
-    found = resolve(asked.name, 1, asked.parameters, asked.input_shape)
-    return hashlib.sha256(repr(found).encode()).hexdigest()[:16]
+    return resolve(asked.name, 1, asked.parameters, asked.input_shape)

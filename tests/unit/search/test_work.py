@@ -230,29 +230,37 @@ def test_measurements_are_part_of_the_name_of_what_they_measure(monkeypatch: pyt
     assert len(known(average=one, max_vote=other) & first) == 4  # of a combiner that the space does not have
 
 
-def test_units_hold_every_missing_part_once_and_chips_that_are_mapped_alike_together() -> None:
+def test_units_hold_every_missing_part_once_and_chips_that_are_mapped_alike_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     knobs = [
         {"name": "clock of no mapping", "path": "launch", "values": [f"{i} us" for i in range(9)]},
         {"name": "size", "path": "levels.buffers.memories.WBUF.size", "values": ["32 KiB", "64 KiB"]},
     ]
     whole = work(tiny(chips={"base": "bitfusion", "knobs": knobs}, ensembles__batch=[1, 2]))
     assert len(whole.parts) == 18 * 2 * 2
-    for jobs, least in ((1, 4), (2, 8), (9, 36), (100, 36)):
+    for jobs, least in ((1, 36), (9, 36), (100, 36)):
         found = units(whole, {part.key for part in whole.parts}, jobs)
         assert sorted(part.key for unit in found for part in unit.parts) == sorted(part.key for part in whole.parts)
         assert len(found) >= least
         for unit in found:
             assert len({part.scenario.batch for part in unit.parts}) == 1
     by_batch: dict[int, list[str]] = {1: [], 2: []}
+    monkeypatch.setattr(parts, "UNITS", 8)
+    assert len(units(whole, {part.key for part in whole.parts}, 1)) == 10  # of four chips, and the rest of each batch
+    assert len(units(whole, {part.key for part in whole.parts}, 9)) == 18
     for unit in units(whole, {part.key for part in whole.parts}, 2):
         by_batch[unit.parts[0].scenario.batch] += [part.chip.knobs["size"] for part in unit.parts]
     assert by_batch == dict.fromkeys((1, 2), ["32 KiB"] * 18 + ["64 KiB"] * 18)
     some = {part.key for part in whole.parts[::7]}
     assert {part.key for unit in units(whole, some, 2) for part in unit.parts} == some
+    whole_units = [{part.key for part in unit.parts} for unit in units(whole, {p.key for p in whole.parts}, 1)]
+    assert all(any({p.key for p in u.parts} <= own for own in whole_units) for u in units(whole, some, 1))
     assert units(whole, set(), 2) == []
 
 
-def test_no_unit_has_more_than_32_chips() -> None:
+def test_no_unit_has_more_than_32_chips(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "UNITS", 1)
     knob = {"name": "launch", "path": "launch", "values": [f"{i} us" for i in range(300)]}
     whole = work(tiny(chips={"base": "bitfusion", "knobs": [knob]}))
     found = units(whole, {part.key for part in whole.parts}, 1)
@@ -298,4 +306,7 @@ def test_another_version_on_a_worker_is_refused() -> None:
 
 def test_a_unit_names_itself_for_people() -> None:
     whole = work(tiny())
-    assert str(Unit(whole.space, whole.parts, None)) == "lenet5, batch 1, bandwidth 64 bit/cycle and 1 more"
+    assert (
+        str(Unit(whole.space, whole.parts, next(iter(whole.networks.values())), None))
+        == "lenet5, batch 1, bandwidth 64 bit/cycle and 1 more"
+    )
