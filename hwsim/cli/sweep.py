@@ -104,10 +104,15 @@ def _print(swept: Swept, records: list[dict[str, Any]]) -> None:
     hidden = {name for name in ("infeasible_chips", "measured") if not any(record[name] for record in records)}
     hidden |= {name for name, same in _SAME.items() if all(record[name] == record[same] for record in records)}
     shown = [name for name in shown if name not in hidden]
-    table = columns(*(name if name in _TEXTS else f">{_HEADS.get(name, name)}" for name in shown))
+    table = columns(*(name if name in _TEXTS else f">{_head(name)}" for name in shown))
     for record in records:
         table.add_row(*(str(record[name]) if name in _TEXTS else f"{record[name]:,}" for name in shown))
     print_apart(console(sys.stdout), table, f"{swept.designs:,} designs on {swept.chips:,} chips: {swept.folder}")
+
+
+def _head(name: str) -> str:
+    """Short words, so that a narrow screen can break between them."""
+    return _HEADS.get(name, name.replace("_overhead", "").replace("_", " "))
 
 
 #: Columns that are not numbers.
@@ -119,7 +124,7 @@ _SAME = {"mapped": "designs", "cost_feasible": "feasible"}
 #: Heads of columns whose names would not explain themselves.
 _HEADS = {
     "infeasible_chips": "chips that cannot",
-    "within_equation6": "within by Equation 6",
+    "within_equation6": "by Equation 6",
     "cost_feasible": "within all costs",
     "feasible": "within all",
     "front": "on the front",

@@ -187,8 +187,8 @@ class Space(Consistent):
     """What every mapping minimises."""
     engine: Annotated[Exhaustive | Sampled, Field(discriminator="kind")] = Exhaustive()
     keep: Literal["front", "feasible", "all"] = "front"
-    """Designs that are written down: those that no other of the same chip, network and batch beats within the
-    constraints (and all that were measured), all within the constraints, or all."""
+    """Designs that are written down: those that no other of the same chip, network, batch and combiner beats
+    within the constraints (and all that were measured), all within the constraints, or all that can run."""
 
     @classmethod
     def inconsistencies(cls, data: Any) -> Iterator[Finding]:

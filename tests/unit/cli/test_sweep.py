@@ -73,7 +73,9 @@ def first_unit(process: subprocess.Popen[str], folder: Path) -> None:
 
 
 def hwsim(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+    return CliRunner(env={"COLUMNS": "120"}).invoke(
+        main, [str(argument) for argument in arguments], catch_exceptions=False
+    )
 
 
 def assert_complete(folder: Path, undisturbed: Path) -> None:
