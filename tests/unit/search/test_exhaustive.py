@@ -82,6 +82,19 @@ def test_played_ensembles_take_what_they_take_played_alone(
         )
 
 
+def test_the_same_mapping_waits_longer_beside_a_larger_ensemble() -> None:
+    """Two or three members leave room for the same tiles of the convolution, but not for as many of them at once."""
+    hardware = buffered(small_chip(bandwidth=1.0), size=2 * 3 * 43.0, buffering="single")
+    ensembles = {"weights": 2, "activations": 8, "full_precision": 0, "low_precision": (1, 2, 3)}
+    wanted = space(timing="simulated", ensembles=ensembles | {"weights_stay": "auto"})
+    found = rows(designs(wanted, hardware), wanted)
+    for copies, row in found.items():
+        played = simulate_ensemble(ensemble(wanted, copies), hardware, NETWORK, mapper=MAPPER)
+        assert row["seconds"] == played.seconds
+    two, three = (found[((2, 8),) * number]["seconds"] / number for number in (2, 3))
+    assert two < three
+
+
 def test_one_input_at_a_time_is_the_serial_schedule() -> None:
     hardware = small_chip(bandwidth=1.0, buffer=60.0, fill_and_drain=True)
     wanted = space(timing="simulated", ensembles={"weights": 2, "activations": 2})
