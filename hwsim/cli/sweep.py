@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 @click.option(
     "--jobs", type=click.IntRange(1, 4096), metavar="N", help="Worker processes; as many as cores by default."
 )
-@click.option("--scheduler", metavar="ADDRESS", help="Of a Dask scheduler whose workers compute: tcp://host:8786.")
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Of a Dask scheduler whose workers compute, as soon as it has any."
+)
 @click.option(
     "--storage",
     metavar="URL|FILE",

@@ -163,7 +163,7 @@ def units(whole: Work, missing: Collection[str], jobs: int) -> list[Unit]:
     for parts in blocks:
         first = {kind: number for number, kind in reversed(list(enumerate(alike[id(part.chip)] for part in parts)))}
         parts.sort(key=lambda part: first[alike[id(part.chip)]])
-        size = most * len(parts) // whole.chips
+        size = max(1, most * len(parts) // whole.chips)
         if space.keep != "front":
             size = min(size, max(1, MOST_ROWS // max(1, parts[0].designs)))
         subject = parts[0].scenario.subject.fingerprint()
