@@ -29,9 +29,9 @@ from hwsim.errors import Infeasible
 from hwsim.importers import resolve
 from hwsim.mapper import map_layer
 from hwsim.mapper.family import map_family
-from hwsim.search.exhaustive import Designs, explore, member_prices
-from hwsim.search.grid import Chip, Scenario, choices, scenarios
-from hwsim.search.prices import Prices, price_members
+from hwsim.search.design.grid import Chip, Scenario, choices, scenarios
+from hwsim.search.exhaustive.explore import Designs, explore, member_prices
+from hwsim.search.exhaustive.prices import Prices, price_members
 from hwsim.spec.load import load_hardware
 from hwsim.spec.space import Space
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from hwsim.operators.nest import LoopNest as LoopNest, Operand as Operand
     from hwsim.operators.shapes import conv as conv, gemm as gemm
     from hwsim.report.files import to_frame as to_frame
-    from hwsim.search.sweep import sweep as sweep
+    from hwsim.search.sweeps.sweep import sweep as sweep
     from hwsim.simulate.members.run import simulate_ensemble as simulate_ensemble
     from hwsim.simulate.members.simulation import Simulation as Simulation
     from hwsim.spec.ensemble import Ensemble as Ensemble, Member as Member
@@ -105,7 +105,7 @@ _HOME = {
     "problem": "hwsim.cost.problem",
     "read_measurements": "hwsim.spec.measurement",
     "simulate_ensemble": "hwsim.simulate.members.run",
-    "sweep": "hwsim.search.sweep",
+    "sweep": "hwsim.search.sweeps.sweep",
     "to_frame": "hwsim.report.files",
 }
 

@@ -64,8 +64,8 @@ def _space(file: str) -> str:
     """How much a design space holds."""
     from math import prod
 
-    from hwsim.search.ensembles import count
-    from hwsim.search.grid import choices, grid, read_space, scenarios
+    from hwsim.search.design.ensembles import count
+    from hwsim.search.design.grid import choices, grid, read_space, scenarios
 
     space = read_space(file)
     numbers = {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from hwsim.search.front import Fronts, Goal
-    from hwsim.search.points import Points
+    from hwsim.search.results.front import Fronts, Goal
+    from hwsim.search.results.points import Points
 
 
 @click.command()
@@ -71,8 +71,8 @@ def pareto(
     from hwsim.report.front import design_rows, fronts_record, print_fronts
     from hwsim.report.records import text
     from hwsim.screen import console
-    from hwsim.search.front import fronts
-    from hwsim.search.points import conditions, open_points
+    from hwsim.search.results.front import fronts
+    from hwsim.search.results.points import conditions, open_points
 
     for target, suffixes in ((output, None), (html, (".html", ".htm")), (png, (".png",))):
         if target:
@@ -100,7 +100,7 @@ def _goals(points: Points, given: list[tuple[str, str]]) -> list[Goal]:
     from dataclasses import replace
 
     from hwsim.errors import Fault, SpecError
-    from hwsim.search.front import goal_of
+    from hwsim.search.results.front import goal_of
 
     goals: dict[str, Goal] = {}
     faults: list[Fault] = []

@@ -103,7 +103,7 @@ def _grid(
     from hwsim.cli.progress import LayerProgress
     from hwsim.mapper import EFFORT
     from hwsim.report.grid import Ways, member_grid
-    from hwsim.search.asked import QUESTIONS, Attack, by_accuracy, by_attack, measured_subject, measuring, the_only
+    from hwsim.search.best.asked import QUESTIONS, Attack, by_accuracy, by_attack, measured_subject, measuring, the_only
     from hwsim.spec.measurement import read_measurements
 
     if most_full + most_low == 0:

@@ -12,8 +12,8 @@ from hwsim.cli.options import assignment, fraction, numbers, search_options
 from hwsim.errors import EXIT_OK, EXIT_OVER_BUDGET
 
 if TYPE_CHECKING:
-    from hwsim.search.best import Found, Rounds
-    from hwsim.search.grid import Chip
+    from hwsim.search.best.best import Found, Rounds
+    from hwsim.search.design.grid import Chip
     from hwsim.spec.space import Space
 
 #: What runs empir: the one that is installed beside this hwsim.
@@ -178,7 +178,7 @@ def search(ctx: click.Context, /, **given: Any) -> None:
     from hwsim.report.files import check_target, write_result
     from hwsim.report.records import text
     from hwsim.report.search import search_record, search_rows
-    from hwsim.search.best import best_of
+    from hwsim.search.best.best import best_of
 
     if given["output"]:
         check_target(given["output"])
@@ -244,7 +244,7 @@ def _option(ctx: click.Context, name: str) -> str:
 
 
 def _from_file(given: dict[str, Any]) -> tuple[Space, tuple[Chip, ...]]:
-    from hwsim.search.grid import chips, read_space
+    from hwsim.search.design.grid import chips, read_space
 
     space = read_space(given["file"])
     if given["accuracy"]:
@@ -255,8 +255,8 @@ def _from_file(given: dict[str, Any]) -> tuple[Space, tuple[Chip, ...]]:
 
 
 def _from_options(ctx: click.Context, given: dict[str, Any]) -> tuple[Space, tuple[Chip, ...]]:
-    from hwsim.search.grid import Chip
-    from hwsim.search.question import measured_rules, rule_of, space_of
+    from hwsim.search.best.question import measured_rules, rule_of, space_of
+    from hwsim.search.design.grid import Chip
     from hwsim.spec.ensemble import NetworkReference
     from hwsim.spec.load import load_hardware
 
@@ -301,7 +301,7 @@ def _from_options(ctx: click.Context, given: dict[str, Any]) -> tuple[Space, tup
 
 
 def _rounds(given: dict[str, Any]) -> Rounds:
-    from hwsim.search.best import Rounds
+    from hwsim.search.best.best import Rounds
 
     options = [("--data-dir", given["data_dir"]), ("--device", given["device"])]
     return Rounds(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from hwsim.search.sweep import Swept
+    from hwsim.search.sweeps.sweep import Swept
 
 
 @click.command()
@@ -55,9 +55,9 @@ def sweep(
     if jobs and scheduler:
         raise click.UsageError("--jobs is for this machine: the workers of a --scheduler are as many as they are.")
     from hwsim.cli.sweep_progress import SweepProgress
-    from hwsim.search.grid import read_space
-    from hwsim.search.summary import summary
-    from hwsim.search.sweep import run
+    from hwsim.search.design.grid import read_space
+    from hwsim.search.results.summary import summary
+    from hwsim.search.sweeps.sweep import run
 
     read = read_space(space)
     folder = output or Path(f"{read.name}.sweep")

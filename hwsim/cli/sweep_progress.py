@@ -12,7 +12,7 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from hwsim.search.sweep import Stand
+    from hwsim.search.sweeps.sweep import Stand
 
 #: Between two lines where stderr is no terminal [s].
 EVERY = 60.0

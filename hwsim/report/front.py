@@ -13,10 +13,10 @@ from rich.text import Text
 from hwsim import __version__
 from hwsim.report.records import Record
 from hwsim.screen import columns, print_apart
-from hwsim.search.asked import QUESTIONS, measuring
-from hwsim.search.columns import COLUMNS
-from hwsim.search.front import Front, Fronts, Goal, distinct
-from hwsim.search.tables import KNOB
+from hwsim.search.best.asked import QUESTIONS, measuring
+from hwsim.search.design.columns import COLUMNS
+from hwsim.search.results.front import Front, Fronts, Goal, distinct
+from hwsim.search.results.tables import KNOB
 from hwsim.units import format_bytes, format_si
 
 if TYPE_CHECKING:

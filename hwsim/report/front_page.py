@@ -18,7 +18,7 @@ from hwsim.report.files import write_whole
 from hwsim.report.front import goal_cells, heading, label, listed, members, notes, nothing, value, varied
 from hwsim.report.front_plot import FRONT, OTHERS, draw, drawn
 from hwsim.report.records import Record
-from hwsim.search.front import Front, Fronts, distinct
+from hwsim.search.results.front import Front, Fronts, distinct
 
 #: Drawn in place of the page's colour of text, which the page decides.
 _INK = "#010203"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hwsim.report.files import write_whole
 from hwsim.report.front import heading, is_share, label, value
 from hwsim.report.records import Record
-from hwsim.search.front import COUNT, Front, Fronts, Goal, distinct, logarithmic
+from hwsim.search.results.front import COUNT, Front, Fronts, Goal, distinct, logarithmic
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

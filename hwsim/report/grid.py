@@ -14,8 +14,8 @@ from hwsim.ensemble.ensemble_cost import BUDGET, TOLERANCE, map_ensemble
 from hwsim.ensemble.solve import Mapper
 from hwsim.errors import Infeasible
 from hwsim.mapper import EFFORT, Objective, map_layer
-from hwsim.search.ensembles import Copies, ensemble_of, members_text
-from hwsim.search.robustness import Robust
+from hwsim.search.design.ensembles import Copies, ensemble_of, members_text
+from hwsim.search.measured.robustness import Robust
 from hwsim.spec.ensemble import Combiner
 from hwsim.spec.hardware import Hardware
 from hwsim.spec.space import Subject

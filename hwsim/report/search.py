@@ -12,10 +12,10 @@ from hwsim import __version__
 from hwsim.report.records import Record
 
 if TYPE_CHECKING:
-    from hwsim.search.answers import Excess, Miss
-    from hwsim.search.best import Found
-    from hwsim.search.candidates import Design
-    from hwsim.search.grid import Chip
+    from hwsim.search.best.answers import Excess, Miss
+    from hwsim.search.best.best import Found
+    from hwsim.search.best.candidates import Design
+    from hwsim.search.design.grid import Chip
     from hwsim.spec.space import Space
 
 SCHEMA = "hwsim/search/1"
@@ -87,7 +87,7 @@ def _network(found: Found) -> Record:
 
 
 def _design(found: Found, one: Design, front: str, miss: Miss | None = None, commands: bool = False) -> Record:
-    from hwsim.search.ensembles import members_text
+    from hwsim.search.design.ensembles import members_text
 
     ensemble = one.ensemble(found.space)
     return {
@@ -114,7 +114,7 @@ def _commands(found: Found, one: Design) -> list[str]:
     import shlex
     from dataclasses import replace
 
-    from hwsim.search.evaluate import ensemble_file, ensemble_json, how_to_measure
+    from hwsim.search.measured.evaluate import ensemble_file, ensemble_json, how_to_measure
 
     ensemble = one.ensemble(found.space)
     subject = found.empir.subject

@@ -11,7 +11,7 @@ from rich.text import Text
 from hwsim.report.records import Record
 from hwsim.report.table import NEGLIGIBLE
 from hwsim.screen import columns
-from hwsim.search.columns import COLUMNS
+from hwsim.search.design.columns import COLUMNS
 from hwsim.units import format_bytes, format_si
 
 #: Designs of a list that are printed; files hold all.

@@ -14,7 +14,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from hwsim import units
 from hwsim.errors import shown
 
-#: What a design can be judged by; see `hwsim.search.columns`.
+#: What a design can be judged by; see `hwsim.search.design.columns`.
 Quantity = Literal[
     "time_overhead",
     "storage_overhead",

@@ -64,7 +64,7 @@ def load_space(source: str | Path, overrides: Iterable[str] = (), about: About |
         source: path of a YAML file.
         overrides: changes made before the check.
         about: what else may be wrong with a subject. Networks are made by packages above this one: see
-            `hwsim.search.grid.read_space`.
+            `hwsim.search.design.grid.read_space`.
 
     Raises:
         SpecError: with every fault found, those inside other files after the space's own.

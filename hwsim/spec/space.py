@@ -24,7 +24,7 @@ from hwsim.units import Length
 from hwsim.value import Value
 
 #: Which robustness counts: under every attack of `empir verify`, under the worst of the paper's bounded attacks, or the
-#: mean over the paper's attacks as its released code counts; see `hwsim.search.robustness`.
+#: mean over the paper's attacks as its released code counts; see `hwsim.search.measured.robustness`.
 Accuracy = Literal["verify", "standard", "released"]
 
 Sense = Literal["minimise", "maximise"]

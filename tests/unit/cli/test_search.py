@@ -17,8 +17,8 @@ from click.testing import CliRunner, Result
 
 from hwsim.cli import main
 from hwsim.spec.measurement import Measurement
-from tests.unit.search.test_evaluate import FAKE, Bench
-from tests.unit.search.test_robustness import line, worst
+from tests.unit.search.measured.test_evaluate import FAKE, Bench
+from tests.unit.search.measured.test_robustness import line, worst
 
 FP, LOW, FOUR = (32, 32), (2, 4), (4, 4)
 

@@ -19,8 +19,8 @@ from click.testing import CliRunner, Result
 from pandas.testing import assert_frame_equal
 
 from hwsim.cli import main
-from hwsim.search.dataset import read_counts, read_points
-from hwsim.search.sweep import run
+from hwsim.search.results.dataset import read_counts, read_points
+from hwsim.search.sweeps.sweep import run
 from hwsim.spec.load import load_space
 from tests.spaces import TINY
 

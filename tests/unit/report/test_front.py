@@ -17,8 +17,8 @@ from hwsim.report.front_page import page
 from hwsim.report.front_plot import BEST, FRONT, OTHERS, draw, outline, write_picture
 from hwsim.report.records import text
 from hwsim.screen import console
-from hwsim.search.front import Fronts, Goal, fronts
-from hwsim.search.points import open_points
+from hwsim.search.results.front import Fronts, Goal, fronts
+from hwsim.search.results.points import open_points
 
 TIME, ROBUST = Goal("time_overhead", "minimise"), Goal("robust_accuracy", "maximise")
 STORAGE = Goal("storage_overhead", "minimise")

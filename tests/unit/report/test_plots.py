@@ -18,7 +18,7 @@ from hwsim.report.breakdown import MOST_LAYERS, breakdown, draw_breakdown, layer
 from hwsim.report.figure import COLOURS, copies, empty_figure, write_figure
 from hwsim.report.grid import MemberGrid, Ways, draw_grid, grid_rows, member_grid, members
 from hwsim.report.roofline import draw_roofline, outermost_bandwidth, roofline
-from hwsim.search.robustness import Robust
+from hwsim.search.measured.robustness import Robust
 from hwsim.spec.ensemble import Ensemble
 from hwsim.spec.hardware import Hardware
 from hwsim.spec.load import load_hardware

@@ -10,7 +10,7 @@ import pytest
 from hwsim.report.search import search_rows
 from hwsim.report.search_table import print_search
 from hwsim.screen import console
-from hwsim.search.columns import COLUMNS
+from hwsim.search.design.columns import COLUMNS
 
 
 @pytest.fixture(autouse=True)

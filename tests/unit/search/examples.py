@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hwsim.ensemble.ensemble_cost import EnsembleCost, map_ensemble
 from hwsim.ensemble.solve import Mapper
 from hwsim.mapper import map_layer
-from hwsim.search.ensembles import Copies, ensemble_of
-from hwsim.search.exhaustive import Designs, explore
-from hwsim.search.grid import Chip, choices, scenarios
+from hwsim.search.design.ensembles import Copies, ensemble_of
+from hwsim.search.design.grid import Chip, choices, scenarios
+from hwsim.search.exhaustive.explore import Designs, explore
 from hwsim.spec.ensemble import Ensemble
 from hwsim.spec.hardware import Hardware, Memory
 from hwsim.spec.network import Network

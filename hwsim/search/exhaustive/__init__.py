@@ -1,0 +1,1 @@
+"""Every ensemble on every chip, by array arithmetic."""

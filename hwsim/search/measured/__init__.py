@@ -1,0 +1,1 @@
+"""What was measured of ensembles, and measuring more of them."""

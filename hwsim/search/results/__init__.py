@@ -1,0 +1,1 @@
+"""Designs written down, read again, and summed up."""

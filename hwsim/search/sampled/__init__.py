@@ -1,0 +1,1 @@
+"""Some designs of a space, suggested by Optuna."""
