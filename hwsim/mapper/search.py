@@ -296,7 +296,7 @@ class Search:
             self.found.looked += value.size
             good = np.nonzero(self._alive(value))[0]
             if beam is not None:
-                good = good[np.lexsort((value[good], group[good]))]
+                good = good[np.lexsort((cheapest[group[good]] + costs.energy[good], value[good], group[good]))]
                 _, begins, many = np.unique(group[good], return_index=True, return_counts=True)
                 good = good[np.arange(len(good)) - np.repeat(begins, many) < beam]
             rows = first[group[good] + 1] - first[group[good]]
