@@ -95,12 +95,16 @@ class Fronts:
 
     @property
     def incomplete(self) -> str | None:
-        """Why designs may be missing that would be on the front; None if all are there."""
+        """Why designs may be missing that would be on the front; None if all are there.
+
+        Whatever is kept, all that was measured is.
+        """
         space = self.points.space
         if not self.points.complete:
             return "the sweep is not finished: run it again, and it goes on"
         keep, objectives = space.get("keep", "all"), space.get("objectives") or {}
-        if keep == "front" and any(objectives.get(goal.name) != goal.sense for goal in self.goals):
+        measured = any(goal.name in COLUMNS and not COLUMNS[goal.name].costs for goal in self.goals)
+        if keep == "front" and not measured and any(objectives.get(goal.name) != goal.sense for goal in self.goals):
             own = ", ".join(f"{name} ({sense}d)" for name, sense in objectives.items())
             return f"the sweep kept only the fronts over {own}: for any other, sweep with `keep: feasible` or `all`"
         if keep != "all" and self.within is None:

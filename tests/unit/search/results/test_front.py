@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ SPACE = {
     "keep": "all",
 }
 GOALS = (Goal("time_overhead", "minimise"), Goal("robust_accuracy", "maximise"))
+COSTS = (Goal("time_overhead", "minimise"), Goal("batch", "maximise"))
 
 
 def designs(rows: int, seed: int = 0) -> pandas.DataFrame:
@@ -180,21 +182,27 @@ def test_of_a_unit_only_the_parts_that_belong_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "within", "complete", "says"),
+    ("changes", "goals", "within", "complete", "says"),
     [
-        ({"keep": "all"}, None, True, None),
-        ({"keep": "all"}, None, False, "not finished"),
-        ({"keep": "front"}, "feasible", True, None),
-        ({"keep": "front", "objectives": {"time_overhead": "minimise"}}, "feasible", True, "kept only the fronts over"),
-        ({"keep": "feasible"}, "feasible", True, None),
-        ({"keep": "feasible"}, None, True, "only designs within the constraints"),
+        ({"keep": "all"}, GOALS, None, True, None),
+        ({"keep": "all"}, GOALS, None, False, "not finished"),
+        ({"keep": "front"}, GOALS, "feasible", True, None),
+        ({"keep": "front", "objectives": {"area": "minimise"}}, COSTS, "feasible", True, "kept only the fronts over"),
+        ({"keep": "front", "objectives": {"area": "minimise"}}, GOALS, "feasible", True, None),  # all measured are kept
+        ({"keep": "feasible"}, GOALS, "feasible", True, None),
+        ({"keep": "feasible"}, GOALS, None, True, "only designs within the constraints"),
     ],
 )
 def test_it_is_told_where_designs_may_be_missing(
-    tmp_path: Path, changes: dict[str, Any], within: str | None, complete: bool, says: str | None
+    tmp_path: Path,
+    changes: dict[str, Any],
+    goals: Sequence[Goal],
+    within: str | None,
+    complete: bool,
+    says: str | None,
 ) -> None:
     points = open_points(a_sweep(tmp_path, designs(30), {**SPACE, **changes}, complete))
-    missing = fronts(points, GOALS, within=within).incomplete
+    missing = fronts(points, goals, within=within).incomplete
     assert (missing is None) if says is None else (missing is not None and says in missing)
 
 
