@@ -25,6 +25,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         patch.setenv("MPLBACKEND", "Agg")
+        for size in ("COLUMNS", "LINES"):  # which readline sets in workers that run side by side
+            patch.delenv(size, raising=False)
         yield
 
 

@@ -100,34 +100,57 @@ def _record(name: str, swept: Swept, records: list[dict[str, Any]]) -> dict[str,
 def _print(swept: Swept, records: list[dict[str, Any]]) -> None:
     from hwsim.screen import columns, console, print_apart
 
-    names = list(dict.fromkeys(name for record in records for name in record))
-    several = {name for name in ("quantize",) if len({record[name] for record in records}) > 1}
-    shown = [name for name in names if name != "quantize" or several]
+    screen = console(sys.stdout)
+    several = [name for name in _SCENARIO if len({record[name] for record in records}) > 1] or ["network"]
+    heads = [[_told(name, record[name]) for name in several] for record in records]
+    names = [name for name in records[0] if name not in _SCENARIO]
     hidden = {name for name in ("infeasible_chips", "measured") if not any(record[name] for record in records)}
     hidden |= {name for name, same in _SAME.items() if all(record[name] == record[same] for record in records)}
-    shown = [name for name in shown if name not in hidden]
-    table = columns(*(name if name in _TEXTS else f">{_head(name)}" for name in shown))
-    for record in records:
-        table.add_row(*(str(record[name]) if name in _TEXTS else f"{record[name]:,}" for name in shown))
-    print_apart(console(sys.stdout), table, f"{swept.designs:,} designs on {swept.chips:,} chips: {swept.folder}")
+    shown = [name for name in names if name not in hidden]
+    cells = [[f"{record[name]:,}" for name in shown] for record in records]
+    widths = [max(map(len, (*head, *own))) + 2 for head, own in zip(heads, cells, strict=True)]
+    tables = []
+    for some in _side_by_side(widths, screen.width - max(len(_head(name)) for name in shown)):
+        table = columns("", *(">" + "\n".join(heads[number]) for number in some))
+        for row, name in enumerate(shown):
+            table.add_row(_head(name), *(cells[number][row] for number in some))
+        tables.append(table)
+    print_apart(screen, *tables, f"{swept.designs:,} designs on {swept.chips:,} chips: {swept.folder}")
+
+
+def _side_by_side(widths: list[int], room: int) -> list[list[int]]:
+    """Columns in groups that fit a screen, at least one in each."""
+    groups: list[list[int]] = []
+    left = 0
+    for number, width in enumerate(widths):
+        if not groups or width > left:
+            groups.append([])
+            left = room
+        groups[-1].append(number)
+        left -= width
+    return groups
+
+
+def _told(name: str, value: object) -> str:
+    return f"batch {value}" if name == "batch" else str(value).replace("_", " ")
 
 
 def _head(name: str) -> str:
-    """Short words, so that a narrow screen can break between them."""
-    return _HEADS.get(name, name.replace("_overhead", "").replace("_", " "))
+    return _HEADS.get(name, name.replace("_", " "))
 
 
-#: Columns that are not numbers.
-_TEXTS = ("network", "quantize", "combiner")
+#: What a scenario is told by.
+_SCENARIO = ("network", "quantize", "batch", "combiner")
 
-#: Columns that say nothing where they say the same as others.
+#: Rows that say nothing where they say the same as others.
 _SAME = {"mapped": "designs", "cost_feasible": "feasible"}
 
-#: Heads of columns whose names would not explain themselves.
+#: What is counted, where its name would not explain itself.
 _HEADS = {
-    "infeasible_chips": "chips that cannot",
-    "within_equation6": "by Equation 6",
-    "cost_feasible": "within all costs",
-    "feasible": "within all",
+    "infeasible_chips": "chips that cannot run it",
+    "mapped": "designs that can run",
+    "within_equation6": "within by Equation 6",
+    "cost_feasible": "within all limits on costs",
+    "feasible": "within all limits",
     "front": "on the front",
 }

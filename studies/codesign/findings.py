@@ -43,7 +43,7 @@ def row(counts: pd.DataFrame) -> dict[str, object]:
 
 
 def by_size(counts: pd.DataFrame) -> Iterator[dict[str, object]]:
-    """The chip as built: every M and N."""
+    """Every M and N."""
     for (full, low), own in counts.groupby(["M", "N"]):
         yield {"M": full, "N": low, **row(own)}
 
@@ -72,6 +72,10 @@ def show(title: str, rows: Iterator[dict[str, object]]) -> None:
 def main(folder: str) -> None:
     """Print everything."""
     counts = read_counts(folder)
+    if "knob: launch" not in counts:  # played.yaml: one chip, several batches
+        for (network, batch), own in counts.groupby(["network", "batch"], observed=True):
+            show(f"{network}, batch {batch}", by_size(own[(own["M"] > 0) & (own["N"] > 0)]))
+        return
     for network, own in counts.groupby("network", observed=True):
         empir = own[(own["M"] > 0) & (own["N"] > 0)]
         some = empir.groupby("chip", observed=True)["cost_feasible"].sum()

@@ -19,6 +19,7 @@ from click.testing import CliRunner, Result
 from pandas.testing import assert_frame_equal
 
 from hwsim.cli import main
+from hwsim.cli.sweep import _side_by_side
 from hwsim.search.results.dataset import read_counts, read_points
 from hwsim.search.sweeps.sweep import run
 from hwsim.spec.load import load_space
@@ -137,9 +138,17 @@ def test_a_finished_sweep_says_so_and_prints_what_it_found(space: Path, undistur
     assert {path: path.stat().st_mtime_ns for path in undisturbed.rglob("*")} == before
     lines = done.stdout.splitlines()
     assert lines[-1] == f"352 designs on 16 chips: {undisturbed}"
-    head, *rows = (re.split(r"  +", line.strip()) for line in lines[:3])
-    assert [dict(zip(head, row, strict=True))["combiner"] for row in rows] == ["average", "random_switch"]
-    assert {dict(zip(head, row, strict=True))["designs"] for row in rows} == {"176"}
+    head, *rows = (re.split(r"  +", line.strip()) for line in lines[:-2])
+    assert head == ["average", "random switch"]
+    told = {name: own for name, *own in rows}
+    assert (told["chips"], told["designs"]) == (["16", "16"], ["176", "176"])
+
+
+def test_scenarios_stand_side_by_side_as_far_as_the_screen_reaches() -> None:
+    assert _side_by_side([9, 15], 24) == [[0, 1]]
+    assert _side_by_side([9, 15, 9], 23) == [[0], [1], [2]]
+    assert _side_by_side([9, 9, 15], 18) == [[0, 1], [2]]
+    assert _side_by_side([50], 10) == [[0]]
 
 
 def test_one_json_object(space: Path, undisturbed: Path) -> None:
@@ -177,7 +186,7 @@ def test_chips_that_cannot_run_the_network_are_told(tmp_path: Path) -> None:
     done = hwsim("sweep", file, "-o", tmp_path / "out", "--json", "--jobs", 1)
     assert done.exit_code == 0
     assert [(one["chips"], one["infeasible_chips"]) for one in json.loads(done.stdout)["scenarios"]] == [(2, 1)] * 2
-    assert "chips that cannot" in hwsim("sweep", file, "-o", tmp_path / "out").stdout
+    assert "chips that cannot run it" in hwsim("sweep", file, "-o", tmp_path / "out").stdout
 
 
 @pytest.fixture
