@@ -250,7 +250,8 @@ def test_released_answers_are_read_back(bench: Bench) -> None:
 def test_an_interruption_reaches_the_command_and_ends_the_rounds(bench: Bench) -> None:
     bench.entrant(LOW, clean=0.9, robust=0.5, hangs=60)
     code = (
-        "import sys; from hwsim.search.measured.evaluate import run\n"
+        "import signal, sys; from hwsim.search.measured.evaluate import run\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background job ignores it
         "try: run(sys.argv[1:])\nexcept KeyboardInterrupt: print('interrupted')"
     )
     file = bench.empir.checkpoints / "one.yaml"
@@ -266,6 +267,7 @@ def test_an_interruption_reaches_the_command_and_ends_the_rounds(bench: Bench) -
         said, _ = process.communicate(timeout=30)
     finally:
         process.kill()
+        process.communicate()
     assert said == "interrupted\n"
     assert bench.log.with_suffix(".interrupted").exists()
     assert not bench.measurements.exists()
